@@ -1,0 +1,23 @@
+/** Names that Herald shares with users and with Kubernetes; docs/ explains those that users write. */
+
+export const GROUP = "heraldlb.io";
+export const VERSION = "v1alpha1";
+export const API_VERSION = `${GROUP}/${VERSION}`;
+
+/** The loadBalancerClass of Services that ask for Herald by name. */
+export const LOAD_BALANCER_CLASS = `${GROUP}/herald`;
+
+/** Annotations on a Service. The `assigned-` ones are Herald's record, written together with the status. */
+export const ANNOTATION = {
+  assignedPool: `${GROUP}/assigned-pool`,
+  assignedIPs: `${GROUP}/assigned-ips`,
+  assignedAt: `${GROUP}/assigned-at`,
+} as const;
+
+/** Conditions that Herald writes on a Service. */
+export const CONDITION = {
+  assigned: `${GROUP}/Assigned`,
+} as const;
+
+/** A Node with this label announces nothing (Kubernetes' own label). */
+export const EXCLUDE_NODE_LABEL = "node.kubernetes.io/exclude-from-external-load-balancers";

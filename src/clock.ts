@@ -1,0 +1,23 @@
+/** Ends a timer; ending it twice, or after it ran, does nothing. */
+export type Cancel = () => void;
+
+/** Time and timers, passed in so that tests move them by hand. */
+export interface Clock {
+  /** Milliseconds on a monotonic clock; only differences mean something. */
+  now(): number;
+  /** Milliseconds since 1970, for what people or the API read. */
+  wallNow(): number;
+  /** Runs once after `delayMs`. */
+  after(delayMs: number, run: () => void): Cancel;
+}
+
+/** The machine's clock. Its timers do not keep the process alive by themselves. */
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  wallNow: () => Date.now(),
+  after: (delayMs, run) => {
+    const timer = setTimeout(run, delayMs);
+    timer.unref();
+    return () => clearTimeout(timer);
+  },
+};

@@ -1,0 +1,55 @@
+import { isStatus } from "../kube/api-error.ts";
+import { type KubeClient, MERGE_PATCH } from "../kube/client.ts";
+import type { Kept } from "../kube/resource.ts";
+import { patchStatus } from "../kube/status-patch.ts";
+import type { ControllerMetrics } from "./metrics.ts";
+
+export interface StatusWrite<T extends Kept> {
+  readonly client: Pick<KubeClient, "request">;
+  readonly metrics: ControllerMetrics;
+  readonly kind: "Service" | "IPPool";
+  readonly path: string;
+  /** As it was last seen; absent: it has to be asked for. */
+  readonly object?: T;
+  keep(raw: unknown): T;
+  /** Gives a merge patch, or undefined where there is nothing to write. */
+  build(current: T): object | undefined;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Writes a status in one request where the object is still as it was last seen, and reads it anew where it is not. Gives
+ * whether something was written: not so either where the object is gone.
+ */
+export async function writeStatus<T extends Kept>(write: StatusWrite<T>): Promise<boolean> {
+  const { metrics, kind, object } = write;
+  try {
+    const written = object ? await writeSeen(write, object) : await writeAnew(write);
+    if (written) metrics.wrote(kind, "written");
+    return written;
+  } catch (error) {
+    metrics.wrote(kind, "failed");
+    throw error;
+  }
+}
+
+async function writeSeen<T extends Kept>(write: StatusWrite<T>, object: T): Promise<boolean> {
+  const { client, metrics, kind, path, signal } = write;
+  const patch = write.build(object);
+  if (patch === undefined) return false;
+  const { metadata } = patch as { readonly metadata?: object };
+  const body = { ...patch, metadata: { ...metadata, resourceVersion: object.meta.resourceVersion } };
+  try {
+    await client.request({ method: "PATCH", path: `${path}/status`, contentType: MERGE_PATCH, body, signal });
+    return true;
+  } catch (error) {
+    if (isStatus(error, 404)) return false;
+    if (!isStatus(error, 409)) throw error;
+    metrics.wrote(kind, "conflict");
+    return await writeAnew(write);
+  }
+}
+
+async function writeAnew<T extends Kept>({ client, path, keep, build, signal }: StatusWrite<T>): Promise<boolean> {
+  return await patchStatus(client, path, (raw) => build(keep(raw)), { signal });
+}

@@ -1,0 +1,59 @@
+/** Who waits, in the order in which they will be served. */
+export class WaitingLine {
+  readonly #places: Place[] = [];
+
+  get first(): Place | undefined {
+    return this.#places[0];
+  }
+
+  get length(): number {
+    return this.#places.length;
+  }
+
+  keys(): readonly string[] {
+    return this.#places.map(({ key }) => key);
+  }
+
+  add(place: Place): void {
+    const at = this.#find(place);
+    if (this.#places[at]?.key !== place.key) this.#places.splice(at, 0, place);
+  }
+
+  delete(place: Place): void {
+    const at = this.#find(place);
+    if (this.#places[at]?.key === place.key) this.#places.splice(at, 1);
+  }
+
+  /** Gives the index of the first place that is not before `place`. */
+  #find(place: Place): number {
+    let low = 0;
+    let high = this.#places.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const other = this.#places[middle];
+      if (other && comparePlaces(other, place) < 0) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
+
+export interface Place {
+  /** "namespace/name" */
+  readonly key: string;
+  readonly createdAt: number;
+  /** Holds an address already, and waits for that of the other family. */
+  readonly holds: boolean;
+}
+
+/** Orders by who has nothing yet, then by age, then by namespace and name. */
+export function comparePlaces(a: Place, b: Place): number {
+  if (a.holds !== b.holds) return a.holds ? 1 : -1;
+  return a.createdAt - b.createdAt || compareKeys(a.key, b.key);
+}
+
+/** Orders keys by namespace, then name: "a/z" before "a-b/a", which the slash's code would put the other way round. */
+export function compareKeys(a: string, b: string): number {
+  const [left, right] = [a.replace("/", "\0"), b.replace("/", "\0")];
+  return left < right ? -1 : left > right ? 1 : 0;
+}

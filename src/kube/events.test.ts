@@ -1,0 +1,160 @@
+import { expect, test } from "vitest";
+import { FakeClock } from "../../test/unit/fake-clock.ts";
+import { HeraldError } from "../errors.ts";
+import { ApiError } from "./api-error.ts";
+import type { KubeRequest } from "./client.ts";
+import { EventRecorder, type EventSubject } from "./events.ts";
+
+const web: EventSubject = { apiVersion: "v1", kind: "Service", namespace: "shop", name: "web", uid: "u1" };
+
+function start() {
+  const clock = new FakeClock();
+  const sent: KubeRequest[] = [];
+  const state = { fail: undefined as Error | undefined, dropped: 0 };
+  const client = {
+    async request<T>(request: KubeRequest): Promise<T> {
+      sent.push(request);
+      if (state.fail) throw state.fail;
+      return {} as T;
+    },
+  };
+  let chance = 0;
+  const random = () => (chance = (chance + 0.1) % 1);
+  const dropped = () => state.dropped++;
+  const recorder = new EventRecorder({
+    client,
+    component: "herald-controller",
+    instance: "pod-1",
+    clock,
+    random,
+    dropped,
+  });
+  return { clock, sent, state, recorder };
+}
+
+test("an event says who, about what, why and when", async () => {
+  const { recorder, sent } = start();
+  recorder.record(web, "Warning", "NoPool", "no pool has a free address");
+  await recorder.flush();
+  expect(sent).toEqual([
+    expect.objectContaining({
+      method: "POST",
+      path: "/apis/events.k8s.io/v1/namespaces/shop/events",
+      body: {
+        apiVersion: "events.k8s.io/v1",
+        kind: "Event",
+        metadata: { name: expect.stringMatching(/^web\.[0-9a-f]+$/), namespace: "shop" },
+        eventTime: "2026-01-01T00:00:00.000000Z",
+        reportingController: "herald-controller",
+        reportingInstance: "pod-1",
+        action: "NoPool",
+        reason: "NoPool",
+        regarding: web,
+        type: "Warning",
+        note: "no pool has a free address",
+      },
+    }),
+  ]);
+});
+
+test("an event about a cluster-scoped object goes to the namespace default", async () => {
+  const { recorder, sent } = start();
+  recorder.record({ ...web, kind: "IPPool", namespace: "" }, "Normal", "Ready", "ready");
+  await recorder.flush();
+  expect(sent[0]?.path).toBe("/apis/events.k8s.io/v1/namespaces/default/events");
+});
+
+test("the same event again is a count, written once a minute at most", async () => {
+  const { recorder, sent, clock } = start();
+  for (let second = 0; second < 180; second++) {
+    recorder.record(web, "Warning", "NoPool", "no pool has a free address");
+    await clock.advance(1000);
+  }
+  await recorder.flush();
+  expect(sent.map(({ method }) => method)).toEqual(["POST", "PATCH", "PATCH", "PATCH"]);
+  expect(sent.at(-1)?.body).toEqual({ series: { count: 180, lastObservedTime: "2026-01-01T00:02:59.000000Z" } });
+  expect(sent.at(-1)?.path).toMatch(/\/events\/web\./);
+});
+
+test("the same event after a long silence is one of its own", async () => {
+  const { recorder, sent, clock } = start();
+  recorder.record(web, "Normal", "Assigned", "192.0.2.1");
+  await clock.advance(11 * 60_000);
+  recorder.record(web, "Normal", "Assigned", "192.0.2.1");
+  await recorder.flush();
+  expect(sent.map(({ method }) => method)).toEqual(["POST", "POST"]);
+});
+
+test("ever different events about one object are cut to a trickle, others' are not", async () => {
+  const { recorder, sent, state, clock } = start();
+  for (let i = 0; i < 100; i++) recorder.record(web, "Normal", "Flaps", `at ${i}`);
+  recorder.record({ ...web, name: "other" }, "Normal", "Fine", "fine");
+  await recorder.flush();
+  expect(sent).toHaveLength(11);
+  expect(state.dropped).toBe(90);
+  await clock.advance(60_000);
+  recorder.record(web, "Normal", "Flaps", "later");
+  await recorder.flush();
+  expect(sent).toHaveLength(12);
+});
+
+test("with the API server away events are tried some times, then dropped and counted; memory is bounded", async () => {
+  const { recorder, sent, state, clock } = start();
+  state.fail = new HeraldError("NoApiServer", "no answer");
+  for (let i = 0; i < 5000; i++) recorder.record({ ...web, name: `web-${i}` }, "Normal", "Assigned", "192.0.2.1");
+  expect(state.dropped).toBeGreaterThan(2900);
+  expect(sent.length).toBeLessThan(2);
+  await clock.advance(10_000);
+  expect(sent.length).toBeGreaterThan(4);
+  state.fail = undefined;
+  await clock.advance(10_000);
+  await recorder.flush();
+  const created = new Set(sent.slice(-1500).map(({ body }) => (body as { metadata: { name: string } }).metadata.name));
+  expect(created.size).toBe(1500);
+});
+
+test("an event that was dropped is not counted up, but written when it comes again", async () => {
+  const { recorder, sent, state } = start();
+  state.fail = new ApiError("POST", 403, { reason: "Forbidden" });
+  recorder.record(web, "Normal", "Assigned", "192.0.2.1");
+  await recorder.flush();
+  state.fail = undefined;
+  recorder.record(web, "Normal", "Assigned", "192.0.2.1");
+  await recorder.flush();
+  expect(sent.map(({ method }) => method)).toEqual(["POST", "POST"]);
+  expect(sent[1]?.body).not.toHaveProperty("series");
+});
+
+test("an event that the API refuses is dropped at once", async () => {
+  const { recorder, sent, state } = start();
+  state.fail = new ApiError("POST", 403, { reason: "Forbidden" });
+  recorder.record(web, "Normal", "Assigned", "192.0.2.1");
+  await recorder.flush();
+  expect([sent.length, state.dropped]).toEqual([1, 1]);
+});
+
+test("a count whose event has run out in the API becomes an event again", async () => {
+  const { recorder, sent, state, clock } = start();
+  recorder.record(web, "Normal", "Assigned", "192.0.2.1");
+  await recorder.flush();
+  state.fail = new ApiError("PATCH", 404, { reason: "NotFound" });
+  recorder.record(web, "Normal", "Assigned", "192.0.2.1");
+  const flushed = recorder.flush();
+  await clock.advance(0);
+  state.fail = undefined;
+  await clock.advance(1000);
+  await flushed;
+  expect(sent.map(({ method }) => method)).toEqual(["POST", "PATCH", "POST"]);
+  expect(sent.at(-1)?.body).toMatchObject({ series: { count: 2 } });
+});
+
+test("closing drops what waits", async () => {
+  const { recorder, state, clock } = start();
+  state.fail = new HeraldError("NoApiServer", "no answer");
+  recorder.record(web, "Normal", "Assigned", "192.0.2.1");
+  await clock.advance(0);
+  recorder.close();
+  await recorder.flush();
+  expect(state.dropped).toBe(1);
+  expect(clock.pending).toBe(0);
+});

@@ -1,0 +1,206 @@
+import type { Clock } from "../clock.ts";
+import { isStatus } from "./api-error.ts";
+import { backOffMs, pause } from "./back-off.ts";
+import { type KubeClient, MERGE_PATCH } from "./client.ts";
+import { microTime } from "./micro-time.ts";
+
+/** The object that an event is about. */
+export interface EventSubject {
+  readonly apiVersion: string;
+  readonly kind: string;
+  /** "" for cluster-scoped objects. */
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+}
+
+export interface EventRecorderDeps {
+  readonly client: Pick<KubeClient, "request">;
+  /** Who reports: "herald-controller". */
+  readonly component: string;
+  /** Which of them: the Pod or the node; `component` by default. */
+  readonly instance?: string;
+  readonly clock: Clock;
+  readonly random: () => number;
+  /** Called for each event that nobody will ever read. */
+  readonly dropped?: () => void;
+}
+
+/** The same event again within this time counts up the one that is there. */
+const SERIES_MS = 10 * 60_000;
+/** How often the count of one event is written. */
+const SERIES_WRITE_MS = 60_000;
+/** Different events about one object: this many at once, then one per REFILL_MS. */
+const BURST = 10;
+const REFILL_MS = 60_000;
+const MAX_KEPT = 2000;
+const TRIES = 4;
+const BACK_OFF = { baseMs: 500, capMs: 10_000 };
+/** Limits of the API (events.k8s.io/v1). */
+const MAX_NOTE = 1024;
+
+/** One event, as it is or is to be in the API. */
+interface Series {
+  /** What makes events the same. */
+  readonly key: string;
+  readonly path: string;
+  readonly body: object & { readonly metadata: { readonly name: string } };
+  count: number;
+  lastMs: number;
+  lastWall: number;
+  /** How many the API knows of; 0: not created yet. */
+  written: number;
+  writtenMs: number;
+}
+
+/**
+ * Writes events (events.k8s.io/v1) in the background, in order, one at a time. It never throws and holds nobody up: what
+ * repeats becomes a count, what is too much or can't be written is dropped.
+ */
+export class EventRecorder {
+  readonly #deps: EventRecorderDeps;
+  /** By what makes events the same; the one used last comes last. */
+  readonly #series = new Map<string, Series>();
+  readonly #budgets = new Map<string, { tokens: number; atMs: number }>();
+  readonly #due = new Set<Series>();
+  readonly #closed = new AbortController();
+  #writing: Promise<void> | undefined;
+
+  constructor(deps: EventRecorderDeps) {
+    this.#deps = deps;
+  }
+
+  /** Tells about an object. `reason` is one word in PascalCase, `note` a sentence for people. */
+  record(about: EventSubject, type: "Normal" | "Warning", reason: string, note: string): void {
+    const { clock } = this.#deps;
+    const nowMs = clock.now();
+    const key = JSON.stringify([about.kind, about.namespace, about.name, about.uid, type, reason, note]);
+    const known = this.#series.get(key);
+    if (known !== undefined && nowMs - known.lastMs < SERIES_MS) {
+      known.count++;
+      known.lastMs = nowMs;
+      known.lastWall = clock.wallNow();
+      touch(this.#series, key, known);
+      if (known.written > 0 && nowMs - known.writtenMs >= SERIES_WRITE_MS) this.#write(known);
+      return;
+    }
+    if (!this.#spend(JSON.stringify([about.kind, about.namespace, about.name]), nowMs)) {
+      this.#deps.dropped?.();
+      return;
+    }
+    const series = this.#start(key, about, type, reason, note);
+    touch(this.#series, key, series);
+    this.#write(series);
+  }
+
+  /** Writes the counts that have not been written yet; resolves when all is written or dropped. */
+  async flush(): Promise<void> {
+    for (const series of this.#series.values()) {
+      if (series.written > 0 && series.written < series.count) this.#due.add(series);
+    }
+    this.#work();
+    while (this.#writing !== undefined) await this.#writing;
+  }
+
+  /** Drops what is not written yet. */
+  close(): void {
+    this.#closed.abort();
+  }
+
+  #start(key: string, about: EventSubject, type: string, reason: string, note: string): Series {
+    const { clock, component, instance = component, random } = this.#deps;
+    const wall = clock.wallNow();
+    const namespace = about.namespace || "default"; // where the API wants those of cluster-scoped objects
+    const suffix = `${Math.floor(wall).toString(16)}${Math.floor(random() * 2 ** 32).toString(16)}`;
+    const body = {
+      apiVersion: "events.k8s.io/v1",
+      kind: "Event",
+      metadata: { name: `${about.name.slice(0, 200)}.${suffix}`, namespace },
+      eventTime: microTime(wall),
+      reportingController: component,
+      reportingInstance: instance.slice(0, 128),
+      action: reason,
+      reason,
+      regarding: { ...about },
+      type,
+      note: note.length > MAX_NOTE ? `${note.slice(0, MAX_NOTE - 3)}...` : note,
+    };
+    const path = `/apis/events.k8s.io/v1/namespaces/${namespace}/events`;
+    return { key, path, body, count: 1, lastMs: clock.now(), lastWall: wall, written: 0, writtenMs: 0 };
+  }
+
+  /** Takes a token of the object's budget, if there is one. */
+  #spend(object: string, nowMs: number): boolean {
+    const known = this.#budgets.get(object) ?? { tokens: BURST, atMs: nowMs };
+    const tokens = Math.min(BURST, known.tokens + (nowMs - known.atMs) / REFILL_MS);
+    const spent = tokens >= 1;
+    touch(this.#budgets, object, { tokens: spent ? tokens - 1 : tokens, atMs: nowMs });
+    return spent;
+  }
+
+  #write(series: Series): void {
+    if (this.#due.size < MAX_KEPT || this.#due.has(series)) this.#due.add(series);
+    else {
+      this.#deps.dropped?.();
+      if (series.written === 0) this.#series.delete(series.key);
+    }
+    this.#work();
+  }
+
+  #work(): void {
+    if (this.#writing !== undefined || this.#due.size === 0) return;
+    this.#writing = this.#writeDue().finally(() => {
+      this.#writing = undefined;
+      this.#work();
+    });
+  }
+
+  async #writeDue(): Promise<void> {
+    for (const series of this.#due) {
+      this.#due.delete(series);
+      if (await this.#tryToWrite(series)) continue;
+      this.#deps.dropped?.();
+      if (series.written === 0) this.#series.delete(series.key); // or its repetitions would be counts of nothing
+    }
+  }
+
+  async #tryToWrite(series: Series): Promise<boolean> {
+    const { clock, random } = this.#deps;
+    const { signal } = this.#closed;
+    for (let tries = 1; !signal.aborted; tries++) {
+      try {
+        await this.#send(series, signal);
+        return true;
+      } catch (error) {
+        if (isStatus(error, 404) && series.written > 0) series.written = 0; // it had run out: an event of its own again
+        if (tries === TRIES || isStatus(error, 403) || isStatus(error, 422)) return false;
+        await pause(clock, backOffMs(BACK_OFF, tries, random), signal);
+      }
+    }
+    return false;
+  }
+
+  async #send(series: Series, signal: AbortSignal): Promise<void> {
+    const { client, clock } = this.#deps;
+    const { path, body, count } = series;
+    const repeated = { series: { count, lastObservedTime: microTime(series.lastWall) } };
+    if (series.written === 0) {
+      await client.request({ method: "POST", path, body: count > 1 ? { ...body, ...repeated } : body, signal });
+    } else {
+      const one = `${path}/${body.metadata.name}`;
+      await client.request({ method: "PATCH", path: one, contentType: MERGE_PATCH, body: repeated, signal });
+    }
+    series.written = count;
+    series.writtenMs = clock.now();
+  }
+}
+
+/** Sets an entry as the one used last, and lets go of the one not used for longest where there are too many. */
+function touch<V>(map: Map<string, V>, key: string, value: V): void {
+  map.delete(key);
+  map.set(key, value);
+  for (const oldest of map.keys()) {
+    if (map.size <= MAX_KEPT) break;
+    map.delete(oldest);
+  }
+}

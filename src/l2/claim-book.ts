@@ -1,0 +1,71 @@
+import type { Claim } from "../election/ownership.ts";
+import { type ClaimsBody, type Entry, type FullBody, splitEntries } from "./claims.ts";
+
+interface Removal {
+  readonly epoch: bigint;
+  readonly successor: number;
+  readonly atMs: number;
+}
+
+/** The claims of this node, their version, and what of them is still to be told. */
+export class ClaimBook {
+  readonly #node: string;
+  readonly #removalMs: number;
+  readonly #claims = new Map<string, Claim>();
+  readonly #removals = new Map<string, Removal>();
+  readonly #untold = new Map<string, Entry>();
+  #version = 0n;
+
+  /** `removalMs`: how long a removal is told to those who ask for everything. */
+  constructor(node: string, removalMs: number) {
+    this.#node = node;
+    this.#removalMs = removalMs;
+  }
+
+  /** Rises with each frame of changes; 0: nothing was ever claimed. */
+  get version(): bigint {
+    return this.#version;
+  }
+
+  get claims(): ReadonlyMap<string, Claim> {
+    return this.#claims;
+  }
+
+  set(ip: string, claim: Claim): void {
+    this.#claims.set(ip, claim);
+    this.#removals.delete(ip);
+    this.#untold.set(ip, { ip, ...claim, removed: false });
+  }
+
+  /** `successor`: nodeHash of whom it was given way to, or 0. */
+  remove(ip: string, successor: number, nowMs: number): void {
+    const epoch = this.#claims.get(ip)?.epoch ?? 0n;
+    this.#claims.delete(ip);
+    this.#removals.set(ip, { epoch, successor, atMs: nowMs });
+    this.#untold.set(ip, { ip, epoch, removed: true, successor });
+  }
+
+  /** Gives what changed since the last time, in frames of one version each, by IP. */
+  tell(): ClaimsBody[] {
+    if (this.#untold.size === 0) return [];
+    const parts = splitEntries(this.#node, [...this.#untold.values()].sort(byIP));
+    this.#untold.clear();
+    return parts.map((entries) => ({ before: this.#version++, version: this.#version, entries }));
+  }
+
+  /** Gives all claims, and the removals of late, by IP. */
+  full(nowMs: number): FullBody[] {
+    const entries: Entry[] = [...this.#claims].map(([ip, claim]) => ({ ip, ...claim, removed: false }));
+    for (const [ip, { epoch, successor, atMs }] of this.#removals) {
+      if (nowMs - atMs > this.#removalMs) this.#removals.delete(ip);
+      else entries.push({ ip, epoch, removed: true, successor });
+    }
+    const parts = splitEntries(this.#node, entries.sort(byIP));
+    return parts.map((part, i) => ({ version: this.#version, part: i, parts: parts.length, entries: part }));
+  }
+}
+
+/** Orders by text: the same everywhere. */
+export function byIP(a: { readonly ip: string }, b: { readonly ip: string }): number {
+  return a.ip < b.ip ? -1 : a.ip > b.ip ? 1 : 0;
+}

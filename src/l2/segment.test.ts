@@ -1,0 +1,421 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { nodeHash } from "../election/rendezvous-hash.ts";
+import { decodeArp } from "./arp.ts";
+import { clusterId, signingKey } from "./auth.ts";
+import {
+  decodeClaims,
+  decodeFull,
+  type Entry,
+  encodeClaims,
+  encodeFull,
+  encodeRequest,
+  splitEntries,
+} from "./claims.ts";
+import { decodeEthernet } from "./ethernet.ts";
+import { decodeFrame, encodeFrame, type FrameType } from "./frame.ts";
+import { decodeHello, encodeHello, type Hello } from "./hello.ts";
+import { type Effects, Segment, type SegmentConfig, type SegmentSnapshot } from "./segment.ts";
+
+const KEY = new TextEncoder().encode("0123456789abcdef0123456789abcdef");
+const key = signingKey(KEY);
+const cluster = clusterId(key);
+const MAC = Uint8Array.of(2, 0, 0, 0, 0, 1);
+const IP = "192.0.2.10";
+
+function segment(more: Partial<SegmentConfig> = {}): Segment {
+  const config = { node: "n1", key: KEY, incarnation: 1n, mac: MAC, address: "192.0.2.1", helloIntervalMs: 100 };
+  return new Segment({ ...config, ...more }, 0);
+}
+
+function snapshot(ips: Record<string, string[]>, records: SegmentSnapshot["records"] = []): SegmentSnapshot {
+  const entries = Object.entries(ips).map(([ip, nodes]) => [ip, nodes.map((node) => ({ node, score: 0 }))] as const);
+  return { versions: new Map(), ips: new Map(entries), records };
+}
+
+/** Another speaker, as far as its frames go. */
+class Other {
+  readonly node: string;
+  incarnation = 1n;
+  sequence = 0n;
+  version = 0n;
+  constructor(node = "n2") {
+    this.node = node;
+  }
+  hello(flags: Partial<Hello["flags"]> = {}): Uint8Array {
+    const hello: Hello = {
+      flags: { starting: false, leaving: false, restarting: false, notForwarding: false, isolated: false, ...flags },
+      helloIntervalMs: 100,
+      claimsVersion: this.version,
+      mac: Uint8Array.of(2, 0, 0, 0, 0, 2),
+      ipv4: new Uint8Array(4),
+      ipv6: new Uint8Array(16),
+      heard: [],
+      versions: new Map(),
+    };
+    return this.say("hello", encodeHello(this.node, hello, 0));
+  }
+  claims(...entries: Entry[]): Uint8Array {
+    return this.say("claims", encodeClaims({ before: this.version++, version: this.version, entries }));
+  }
+  say(type: FrameType, body: Uint8Array): Uint8Array {
+    const { node, incarnation } = this;
+    const identity = { node, cluster, key, mac: Uint8Array.of(2, 0, 0, 0, 0, 2) };
+    return encodeFrame(identity, { type, incarnation, sequence: ++this.sequence, body });
+  }
+}
+
+/** Ticks whenever it is due until `untilMs`; gives all effects. */
+function run(it: Segment, untilMs: number): Effects[] {
+  const all: Effects[] = [];
+  for (let at = it.nextWake(); at <= untilMs; at = it.nextWake()) {
+    all.push(it.tick(at));
+    if (all.length > 10_000) throw new Error("it never rests");
+  }
+  return all;
+}
+
+/** A segment that is past its start and owns IP. */
+function owner(): Segment {
+  const it = segment();
+  it.setSnapshot(snapshot({ [IP]: ["n1", "n2"] }), 0);
+  run(it, 1000);
+  expect(it.view().claims).toMatchObject([{ ip: IP }]);
+  return it;
+}
+
+function kinds({ frames }: Effects): string[] {
+  return frames.map((frame) => {
+    const ethernet = decodeEthernet(frame);
+    if (typeof ethernet === "string") return ethernet;
+    if (ethernet.etherType === 0x0806) return "arp";
+    const decoded = decodeFrame(frame, cluster, key);
+    return typeof decoded === "string" ? decoded : decoded.type;
+  });
+}
+
+function bodies<T>(effects: Effects, type: FrameType, decode: (body: Uint8Array) => T): T[] {
+  const frames = effects.frames.map((frame) => decodeFrame(frame, cluster, key));
+  return frames.flatMap((frame) => (typeof frame !== "string" && frame.type === type ? [decode(frame.body)] : []));
+}
+
+describe("the start", () => {
+  test("answers and claims nothing for the detection time, then claims before it says that it has started", () => {
+    const it = segment();
+    it.setSnapshot(snapshot({ [IP]: ["n1"] }), 0);
+    const all = run(it, 330);
+    const last = all.at(-1);
+    expect(all.slice(0, -1).every((effects) => effects.validForMs === 0 && effects.table === undefined)).toBe(true);
+    expect(last).toMatchObject({ validForMs: 400, changes: [{ ip: IP, what: "Claimed", cause: "Free", epoch: 1n }] });
+    expect([...(last?.table ?? [])]).toEqual([[IP, MAC]]);
+    expect(last?.record).toEqual([{ ip: IP, epoch: 1n }]);
+    expect(kinds(last as Effects)).toEqual(["claims", "hello", "arp", "arp"]);
+    expect(bodies(last as Effects, "hello", decodeHello)).toMatchObject([
+      { flags: { starting: false }, claimsVersion: 1n },
+    ]);
+  });
+
+  test("waits for a snapshot", () => {
+    const it = segment();
+    expect(run(it, 5000).some((effects) => effects.validForMs > 0)).toBe(false);
+    expect(it.setSnapshot(snapshot({ [IP]: ["n1"] }), 5000).changes).toHaveLength(1);
+  });
+
+  test("adopts the own record, and tells nobody, for all know its MAC", () => {
+    const it = segment();
+    it.setSnapshot(
+      snapshot({ [IP]: ["n1", "n2"] }, [{ node: "n1", incarnation: 0n, claims: [{ ip: IP, epoch: 7n }] }]),
+      0,
+    );
+    const all = run(it, 3000);
+    expect(all.flatMap(({ changes }) => changes)).toEqual([{ ip: IP, what: "Claimed", cause: "Adopted", epoch: 7n }]);
+    expect(all.flatMap(kinds)).not.toContain("arp");
+  });
+
+  test("announces what it adopts where its MAC has changed", () => {
+    const it = segment({ macChanged: true });
+    const records = [{ node: "n1", incarnation: 0n, claims: [{ ip: IP, epoch: 7n }] }];
+    it.setSnapshot(snapshot({ [IP]: ["n1"] }, records), 0);
+    expect(run(it, 340).flatMap(kinds)).toContain("arp");
+  });
+
+  test("does not adopt what somebody alive claims, whatever the epochs", () => {
+    const it = segment();
+    const other = new Other();
+    it.setSnapshot(
+      snapshot({ [IP]: ["n1", "n2"] }, [{ node: "n1", incarnation: 0n, claims: [{ ip: IP, epoch: 7n }] }]),
+      0,
+    );
+    it.hear(other.hello(), 0);
+    it.hear(other.claims({ ip: IP, epoch: 3n, removed: false, yielding: false }), 1);
+    for (let at = 100; at <= 300; at += 100) it.hear(other.hello(), at);
+    run(it, 400);
+    expect(it.view()).toMatchObject({ starting: false, claims: [] });
+  });
+
+  test("takes up its record with the highest epoch known, and announces it where that is another's", () => {
+    const it = segment();
+    const records = [
+      { node: "n1", incarnation: 0n, claims: [{ ip: IP, epoch: 3n }] },
+      { node: "n2", incarnation: 0n, claims: [{ ip: IP, epoch: 5n }] },
+    ];
+    it.setSnapshot(snapshot({ [IP]: ["n1", "n2"] }, records), 0);
+    const all = run(it, 340);
+    expect(it.view().claims).toEqual([{ ip: IP, epoch: 5n, yielding: false }]);
+    expect(all.flatMap(kinds)).toContain("arp");
+  });
+
+  test("outdoes an earlier run of the same node whose clock was ahead", () => {
+    const it = segment({ incarnation: 5n });
+    const self = new Other("n1");
+    self.incarnation = 9n;
+    it.hear(self.hello(), 0);
+    expect(it.view().incarnation).toBe(10n);
+    it.setSnapshot(snapshot({}, [{ node: "n1", incarnation: 12n, claims: [] }]), 1);
+    expect(it.view().incarnation).toBe(13n);
+    it.setSnapshot(snapshot({}, [{ node: "n1", incarnation: 20n, claims: [] }]), 2);
+    expect(it.view().incarnation, "of another interface of this run").toBe(13n);
+  });
+});
+
+describe("a stall", () => {
+  test("stops answering first, drops what was queued, and takes its claims up after the detection time", () => {
+    const it = owner();
+    const effects = it.tick(it.nextWake() + 301);
+    expect(effects).toMatchObject({ validForMs: 0, discardQueued: true });
+    expect(bodies(effects, "hello", decodeHello)).toMatchObject([{ flags: { starting: true } }]);
+    const all = run(it, 2000);
+    expect(all.flatMap(({ changes }) => changes)).toMatchObject([{ ip: IP, cause: "Resumed", epoch: 1n }]);
+  });
+
+  test("gives up what another took meanwhile, in its favour", () => {
+    const it = owner();
+    const other = new Other();
+    const at = it.nextWake() + 400;
+    it.tick(at);
+    it.hear(other.hello(), at + 1);
+    it.hear(other.claims({ ip: IP, epoch: 0n, removed: false, yielding: false }), at + 2);
+    for (let i = 1; i <= 3; i++) it.hear(other.hello(), at + 100 * i);
+    const all = run(it, at + 330);
+    expect(all.flatMap(({ changes }) => changes)).toMatchObject([{ ip: IP, what: "Lost", cause: "ClaimedMeanwhile" }]);
+    const removals = all.flatMap((effects) => bodies(effects, "claims", decodeClaims));
+    expect(removals).toMatchObject([{ entries: [{ ip: IP, removed: true, successor: nodeHash("n2") }] }]);
+  });
+
+  test("is noticed by whatever call comes first; that frame is not taken", () => {
+    const it = owner();
+    const effects = it.hear(new Other().hello(), it.nextWake() + 301);
+    expect(effects).toMatchObject({ validForMs: 0, discardQueued: true });
+    expect(it.view().neighbours).toEqual([]);
+  });
+});
+
+describe("announcing", () => {
+  test("an IP is announced at 0, 100, 1100 and 2200 ms by request and reply", () => {
+    const it = segment();
+    it.setSnapshot(snapshot({ [IP]: ["n1"] }), 0);
+    const times: number[] = [];
+    for (let at = it.nextWake(); at <= 5000; at = it.nextWake())
+      for (const kind of kinds(it.tick(at))) if (kind === "arp") times.push(Math.round(at - 330));
+    expect(times).toEqual([0, 0, 100, 100, 1100, 1100, 2200, 2200]);
+  });
+
+  test("the frames say whose IP it is", () => {
+    const it = segment();
+    it.setSnapshot(snapshot({ [IP]: ["n1"] }), 0);
+    const arps = run(it, 340)
+      .flatMap(({ frames }) => frames)
+      .flatMap((frame) => {
+        const ethernet = decodeEthernet(frame);
+        return typeof ethernet !== "string" && ethernet.etherType === 0x0806 ? [decodeArp(ethernet.payload)] : [];
+      });
+    const ip = 0xc000_020a;
+    expect(arps).toMatchObject([
+      { operation: "request", senderMac: MAC, senderIP: ip, targetIP: ip },
+      { operation: "reply", senderMac: MAC, senderIP: ip, targetMac: MAC, targetIP: ip },
+    ]);
+  });
+
+  test("ends with the claim", () => {
+    const it = owner();
+    it.setSnapshot(snapshot({}), 1010);
+    expect(run(it, 4000).flatMap(kinds)).not.toContain("arp");
+  });
+
+  test("begins anew when another gives way to it, once", () => {
+    const it = owner();
+    const other = new Other();
+    run(it, 4000);
+    it.hear(other.hello(), 4000);
+    const ceded: Entry = { ip: IP, epoch: 0n, removed: true, successor: nodeHash("n1") };
+    expect(kinds(it.hear(other.claims(ceded), 4001))).toContain("arp");
+    expect(kinds(it.hear(other.claims(ceded), 4002))).not.toContain("arp");
+  });
+
+  test("of 10 000 IPs is spread over time, and none is forgotten", () => {
+    const ips = Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [`10.1.${i >> 8}.${i & 255}`, ["n1"]]));
+    const it = segment();
+    it.setSnapshot(snapshot(ips), 0);
+    const all = run(it, 6000);
+    const perCall = all.map((effects) => kinds(effects).filter((kind) => kind === "arp").length);
+    expect(Math.max(...perCall)).toBeLessThanOrEqual(2 * 128);
+    expect(perCall.reduce((a, b) => a + b)).toBe(10_000 * 2 * 4);
+    expect(all.flatMap(({ frames }) => frames).every((frame) => frame.length <= 1514)).toBe(true);
+  });
+
+  test("IPv6 is claimed, and not announced yet", () => {
+    const it = segment();
+    it.setSnapshot(snapshot({ "2001:db8::1": ["n1"] }), 0);
+    const all = run(it, 4000);
+    expect(it.view().claims).toMatchObject([{ ip: "2001:db8::1" }]);
+    expect(all.flatMap(kinds)).not.toContain("arp");
+  });
+});
+
+describe("what is heard", () => {
+  test.each([
+    { name: "own frames", frames: [new Other("n1").hello()], reason: "OwnNode" },
+    { name: "claims before any hello", frames: [new Other().claims()], reason: "NoHello" },
+    { name: "noise", frames: [new Uint8Array(60)], reason: "ForeignProtocol" },
+  ])("$name are dropped and counted", ({ frames, reason }) => {
+    const it = segment();
+    for (const frame of frames) it.hear(frame, 1);
+    expect(it.view().dropped).toEqual({ [reason]: 1 });
+    expect(it.view().neighbours).toEqual([]);
+  });
+
+  test("a replayed frame is dropped: it does not keep a dead node alive", () => {
+    const it = owner();
+    const hello = new Other().hello();
+    it.hear(hello, 1000);
+    for (let at = 1100; at <= 1400; at += 100) it.hear(hello, at);
+    expect(it.view()).toMatchObject({ dropped: { Replay: 4 }, neighbours: [{ node: "n2", state: "Dead" }] });
+  });
+
+  test("a frame of an earlier run is dropped", () => {
+    const it = owner();
+    const before = new Other();
+    const after = new Other();
+    after.incarnation = 2n;
+    it.hear(after.hello(), 1000);
+    it.hear(before.hello({ leaving: true }), 1001);
+    expect(it.view()).toMatchObject({ dropped: { OlderIncarnation: 1 }, neighbours: [{ leaving: false }] });
+  });
+
+  test("claims of a run whose hello was not heard are dropped", () => {
+    const it = owner();
+    const other = new Other();
+    it.hear(other.hello(), 1000);
+    other.incarnation = 2n;
+    it.hear(other.claims({ ip: IP, epoch: 9n, removed: false, yielding: false }), 1001);
+    expect(it.view()).toMatchObject({ dropped: { NoHello: 1 }, claims: [{ ip: IP }] });
+  });
+
+  test("any bytes at any time: never an exception", () => {
+    const noise = fc.uint8Array({ maxLength: 120 });
+    const other = new Other();
+    const types = fc.constantFrom("hello" as const, "claims" as const, "full" as const, "request" as const);
+    fc.assert(
+      fc.property(fc.array(fc.tuple(types, noise)), (all) => {
+        const it = owner();
+        for (const [type, body] of all) {
+          it.hear(other.say(type, body), 1001);
+          it.hear(body, 1001);
+        }
+        it.hear(other.hello(), 1001);
+        run(it, 1200);
+      }),
+    );
+  });
+});
+
+describe("missing claims", () => {
+  test("are asked for at once and each 50 ms until they are in", () => {
+    const it = owner();
+    const other = new Other();
+    other.version = 3n;
+    expect(kinds(it.hear(other.hello(), 1000))).toContain("request");
+    const times: number[] = [];
+    for (let at = it.nextWake(); at <= 1200; at = it.nextWake())
+      if (kinds(it.tick(at)).includes("request")) times.push(at);
+    expect(times).toEqual([1050, 1100, 1150, 1200]);
+  });
+
+  test("a gap between two claims frames is noticed without a hello", () => {
+    const it = owner();
+    const other = new Other();
+    it.hear(other.hello(), 1000);
+    other.claims();
+    expect(kinds(it.hear(other.claims(), 1001))).toContain("request");
+  });
+
+  test("a request is answered at once, and several within 30 ms by one more", () => {
+    const it = owner();
+    const other = new Other();
+    const ask = () => other.say("request", encodeRequest(nodeHash("n1")));
+    it.hear(other.hello(), 1000);
+    expect(bodies(it.hear(ask(), 1001), "full", decodeFull)).toMatchObject([
+      { version: 1n, part: 0, parts: 1, entries: [{ ip: IP }] },
+    ]);
+    expect(kinds(it.hear(ask(), 1002))).not.toContain("full");
+    expect(kinds(it.hear(ask(), 1003))).not.toContain("full");
+    expect(it.nextWake()).toBe(1031);
+    expect(kinds(it.tick(1031))).toContain("full");
+  });
+
+  test("a request for another's claims is not answered", () => {
+    const it = owner();
+    const other = new Other();
+    it.hear(other.hello(), 1000);
+    expect(kinds(it.hear(other.say("request", encodeRequest(nodeHash("n3"))), 1001))).not.toContain("full");
+  });
+});
+
+test("the claims of 10 000 IPs come in many frames; lost ones are made up for by the next answer", () => {
+  const other = new Other();
+  const all = Array.from(
+    { length: 10_000 },
+    (_, i): Entry => ({ ip: `10.1.${i >> 8}.${i & 255}`, epoch: 1n, removed: false, yielding: false }),
+  );
+  const parts = splitEntries("n2", all);
+  other.version = 9n;
+  const answer = () =>
+    parts.map((entries, part) => other.say("full", encodeFull({ version: 9n, part, parts: parts.length, entries })));
+  const it = owner();
+  const known = () => it.view().neighbours[0]?.claims;
+  it.hear(other.hello(), 1000);
+  for (const [i, frame] of answer().entries()) if (i % 3 !== 0) it.hear(frame, 1001);
+  expect([known(), it.view().neighbours[0]?.claimsMissing]).toEqual([0, true]);
+  for (const [i, frame] of answer().entries()) if (i % 3 === 0) it.hear(frame, 1002);
+  expect([known(), it.view().neighbours[0]?.claimsMissing]).toEqual([10_000, false]);
+});
+
+test("a full that lacks what was claimed before ends those claims", () => {
+  const it = owner();
+  const other = new Other();
+  it.hear(other.hello(), 1000);
+  it.hear(other.claims({ ip: "192.0.2.11", epoch: 1n, removed: false, yielding: false }), 1001);
+  other.version = 5n;
+  it.hear(other.hello(), 1002);
+  it.hear(other.say("full", encodeFull({ version: 5n, part: 0, parts: 1, entries: [] })), 1003);
+  expect(it.view().neighbours).toMatchObject([{ claims: 0, claimsMissing: false }]);
+});
+
+test("with 10 000 IPs, a tick with nothing to do looks at none of them", () => {
+  const ips = Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [`10.1.${i >> 8}.${i & 255}`, ["n1", "n2"]]));
+  const it = segment();
+  let looks = 0;
+  const real = snapshot(ips);
+  const counted = new Map(real.ips);
+  counted.get = (ip) => {
+    looks++;
+    return real.ips.get(ip);
+  };
+  it.setSnapshot({ ...real, ips: counted }, 0);
+  run(it, 6000);
+  expect(looks).toBeGreaterThanOrEqual(10_000);
+  looks = 0;
+  const all = run(it, 7000);
+  expect(looks).toBe(0);
+  expect(all.flatMap(kinds)).toEqual(Array(10).fill("hello"));
+});

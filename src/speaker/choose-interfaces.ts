@@ -1,0 +1,64 @@
+import type { IP } from "../ipam/addresses.ts";
+import { containsIP, overlap, type Range } from "../ipam/ranges.ts";
+
+/** An interface of a node, as its Speaker object tells of it. */
+export interface NodeInterface {
+  readonly name: string;
+  readonly subnets: readonly Range[];
+  /** The IPv4 default route leaves here. */
+  readonly defaultRoute: boolean;
+}
+
+export interface InterfaceChoice {
+  readonly names: readonly string[];
+  /** One of them has a subnet that holds the IP. */
+  readonly inSubnet: boolean;
+}
+
+/**
+ * Chooses a node's interfaces for an IP: those whose name a pattern matches (a name, or a regular expression between
+ * slashes), all of them; without patterns the one whose subnet holds the IP, else the one of the default route.
+ */
+export function chooseInterfaces(
+  patterns: readonly string[] | undefined,
+  available: readonly NodeInterface[],
+  ip: IP,
+): InterfaceChoice {
+  const holds = ({ subnets }: NodeInterface) => subnets.some((subnet) => containsIP(subnet, ip));
+  if (patterns !== undefined && patterns.length > 0) {
+    const chosen = available.filter(({ name }) => patterns.some((pattern) => matchesName(pattern, name)));
+    return { names: chosen.map(({ name }) => name), inSubnet: chosen.some(holds) };
+  }
+  const inSubnet = available.find(holds);
+  if (inSubnet !== undefined) return { names: [inSubnet.name], inSubnet: true };
+  const fallback = available.find(({ defaultRoute }) => defaultRoute);
+  return { names: fallback === undefined ? [] : [fallback.name], inSubnet: false };
+}
+
+/**
+ * Gives the names of the interfaces that some IP of `ranges` could be announced on: hellos are said there and nowhere
+ * else. It may name too many where a range lies across the edge of a subnet, never too few.
+ */
+export function possibleInterfaces(
+  patterns: readonly string[] | undefined,
+  available: readonly NodeInterface[],
+  ranges: readonly Range[],
+): readonly string[] {
+  const ends = ranges.flatMap(({ family, first, last }) => [first, last].map((value): IP => ({ family, value })));
+  const chosen = ends.flatMap((ip) => chooseInterfaces(patterns, available, ip).names);
+  const inside = available.filter(({ subnets }) =>
+    subnets.some((subnet) => ranges.some((range) => overlap(subnet, range))),
+  );
+  const overlapping = patterns === undefined || patterns.length === 0 ? inside.map(({ name }) => name) : [];
+  return [...new Set([...chosen, ...overlapping])].sort();
+}
+
+/** Matches the whole name. A pattern that is no regular expression matches nothing; validation refuses it. */
+function matchesName(pattern: string, name: string): boolean {
+  if (pattern.length < 3 || !pattern.startsWith("/") || !pattern.endsWith("/")) return pattern === name;
+  try {
+    return new RegExp(`^(?:${pattern.slice(1, -1)})$`, "u").test(name);
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,130 @@
+import { boottimeMs, openPacketSocket, type PacketSocket } from "../l2/packet-socket.ts";
+import { type Effects, Segment, type SegmentSnapshot } from "../l2/segment.ts";
+import type { OwnershipChange, SegmentState, SegmentThreadConfig } from "./segment-messages.ts";
+
+export interface SegmentHostDeps extends SegmentThreadConfig {
+  readonly interface: string;
+  readonly address: string;
+  readonly changed: (changes: readonly OwnershipChange[]) => void;
+  /** Something that belongs into the status happened. */
+  readonly touched: () => void;
+}
+
+/**
+ * Runs the protocol on one interface: gives the state machine its frames, ticks and snapshots, and does what it
+ * returns. Every step happens at once and in the order of the returned effects.
+ */
+export class SegmentHost {
+  readonly #deps: SegmentHostDeps;
+  readonly #socket: PacketSocket;
+  #segment: Segment;
+  #incarnation: bigint;
+  #mac: Uint8Array;
+  #up = true;
+  #snapshot: SegmentSnapshot | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #longestSleepMs = 0;
+
+  /** Opens the interface; throws NoSuchInterface or NoPacketSocket. */
+  constructor(deps: SegmentHostDeps) {
+    this.#deps = deps;
+    this.#socket = openPacketSocket({
+      interface: deps.interface,
+      onFrames: (frames) => this.#hear(frames),
+      onLink: (link) => this.#linkChanged(link),
+      onError: () => deps.touched(), // counted by the socket
+    });
+    this.#mac = this.#socket.mac;
+    this.#incarnation = BigInt(Date.now());
+    this.#segment = this.#newSegment();
+    this.#step((now) => this.#segment.tick(now));
+  }
+
+  get address(): string {
+    return this.#deps.address;
+  }
+
+  update(snapshot: SegmentSnapshot): void {
+    this.#snapshot = snapshot;
+    this.#step((now) => this.#segment.setSnapshot(snapshot, now));
+  }
+
+  /** Starts to hand over; `left` tells when nothing is owned any more. */
+  leave(): void {
+    this.#step((now) => this.#segment.leave(now));
+  }
+
+  get left(): boolean {
+    return this.#segment.view().left;
+  }
+
+  state(): SegmentState {
+    return {
+      interface: this.#deps.interface,
+      up: this.#up,
+      view: this.#segment.view(),
+      counters: this.#socket.counters(),
+    };
+  }
+
+  /** The longest time by which a timer came late since this was last asked, in ms. */
+  takeLongestSleep(): number {
+    const longest = this.#longestSleepMs;
+    this.#longestSleepMs = 0;
+    return longest;
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#socket.close();
+  }
+
+  #newSegment(): Segment {
+    const { node, key, helloIntervalMs, address } = this.#deps;
+    const config = { node, key, helloIntervalMs, address, incarnation: this.#incarnation, mac: this.#mac };
+    return new Segment(config, boottimeMs());
+  }
+
+  #hear(frames: readonly Uint8Array[]): void {
+    for (const frame of frames) this.#step((now) => this.#segment.hear(frame, now));
+  }
+
+  #linkChanged(link: { readonly up: boolean; readonly mac: Uint8Array } | undefined): void {
+    this.#up = link?.up ?? false;
+    if (link !== undefined && Buffer.compare(link.mac, this.#mac) !== 0) {
+      // Others know this node by its old MAC: begin anew, as after a restart.
+      this.#mac = Uint8Array.from(link.mac);
+      this.#incarnation = BigInt(Math.max(Date.now(), Number(this.#incarnation) + 1));
+      this.#socket.renew(0);
+      this.#segment = this.#newSegment();
+      if (this.#snapshot !== undefined) this.update(this.#snapshot);
+    }
+    this.#deps.touched();
+  }
+
+  #step(run: (nowMs: number) => Effects): void {
+    this.#apply(run(boottimeMs()));
+    clearTimeout(this.#timer);
+    const due = this.#segment.nextWake();
+    this.#timer = setTimeout(
+      () => {
+        this.#longestSleepMs = Math.max(this.#longestSleepMs, boottimeMs() - due);
+        this.#step((now) => this.#segment.tick(now));
+      },
+      Math.max(0, Math.ceil(due - boottimeMs())),
+    );
+  }
+
+  #apply(effects: Effects): void {
+    if (effects.validForMs === 0) this.#socket.renew(0); // stop answering before anything else
+    if (effects.discardQueued) this.#socket.discardQueued();
+    if (effects.table !== undefined) this.#socket.setTable(effects.table);
+    if (effects.validForMs > 0) this.#socket.renew(effects.validForMs);
+    if (effects.frames.length > 0) this.#socket.send(effects.frames);
+    if (effects.changes.length > 0) {
+      const { interface: name } = this.#deps;
+      this.#deps.changed(effects.changes.map((change) => ({ interface: name, ...change })));
+      this.#deps.touched();
+    }
+  }
+}

@@ -1,0 +1,172 @@
+import { expect, test } from "vitest";
+import type { IPPool } from "../api/ippool.ts";
+import type { EndpointSlice, Meta, Node, Service } from "../api/objects.ts";
+import type { Speaker } from "../api/speaker.ts";
+import type { Interface } from "./interfaces.ts";
+import { type ApiView, buildIntent } from "./snapshot.ts";
+
+const meta = (name: string, more: Partial<Meta> = {}): Meta => ({
+  namespace: "",
+  name,
+  uid: `uid-${name}`,
+  resourceVersion: "1",
+  createdAt: 0,
+  deleting: false,
+  labels: {},
+  annotations: {},
+  ...more,
+});
+const node = (name: string, more: Partial<Node> = {}): Node => ({
+  meta: meta(name),
+  unschedulable: false,
+  networkUnavailable: false,
+  internalIPs: [],
+  ...more,
+});
+const speaker = (name: string, status: Speaker["status"]): Speaker => ({ meta: meta(name), status });
+const onEth0 = (name: string, ips: string[] = [], cidr = "192.0.2.11/24", nic = "eth0") =>
+  speaker(name, {
+    incarnation: "7",
+    interfaces: [{ name: nic, mac: "02:00:00:00:00:01", subnets: [cidr], defaultRoute: true }],
+    layer2: { claims: [{ interface: nic, ips }] },
+  });
+const service = (ip: string, more: Partial<Service> = {}): Service => ({
+  meta: meta("web", { namespace: "default", annotations: { "heraldlb.io/assigned-ips": ip } }),
+  generation: 1,
+  type: "LoadBalancer",
+  clusterIPs: [],
+  ipFamilies: ["IPv4"],
+  ipFamilyPolicy: "SingleStack",
+  externalTrafficPolicy: "Cluster",
+  ports: [],
+  selector: {},
+  ingress: [{ ip }],
+  conditions: [],
+  ...more,
+});
+const slice: EndpointSlice = {
+  meta: meta("web-1", { namespace: "default" }),
+  serviceName: "web",
+  addressType: "IPv4",
+  endpoints: [{ nodeName: "n2", serving: true }],
+};
+const pool = (announce: IPPool["spec"]["announce"] = [{ layer2: {} }]): IPPool => ({
+  meta: meta("default"),
+  generation: 1,
+  spec: { addresses: ["192.0.2.200-192.0.2.210", "10.1.0.0/16"], autoAssign: true, announce },
+  status: {},
+});
+const eth0: Interface = {
+  name: "eth0",
+  mac: "02:00:00:00:00:01",
+  addresses: ["192.0.2.11/24", "2001:db8::11/64"],
+  defaultRoute: true,
+};
+const api = (more: Partial<ApiView> = {}): ApiView => ({
+  services: [service("192.0.2.200")],
+  slicesOf: (key) => (key === "default/web" ? [slice] : []),
+  nodes: [node("n1"), node("n2")],
+  pools: [pool()],
+  speakers: [onEth0("n1"), onEth0("n2", ["192.0.2.200=3"])],
+  versions: new Map([["Service", "12"]]),
+  ...more,
+});
+const ipsOn = (view: ApiView, own: readonly Interface[] = [eth0]) =>
+  buildIntent("n1", view, own).segments.map((segment) => ({
+    interface: segment.interface,
+    ips: [...segment.snapshot.ips].map(([ip, candidates]) => `${ip} ${candidates.map((c) => c.node).join(" ")}`),
+  }));
+
+test("an assigned IP is wanted on the interface whose subnet holds it, with its candidates", () => {
+  const { segments } = buildIntent("n1", api(), [eth0]);
+  expect(segments).toEqual([
+    {
+      interface: "eth0",
+      address: "192.0.2.11",
+      snapshot: {
+        versions: new Map([["Service", "12"]]),
+        ips: new Map([
+          [
+            "192.0.2.200",
+            [
+              { node: "n1", score: 0 },
+              { node: "n2", score: 0 },
+            ],
+          ],
+        ]),
+        records: [
+          { node: "n1", incarnation: 7n, claims: [] },
+          { node: "n2", incarnation: 7n, claims: [{ ip: "192.0.2.200", interface: "eth0", epoch: 3n }] },
+        ],
+      },
+    },
+  ]);
+});
+
+test.each<{ name: string; view: Partial<ApiView>; want: string[] }>([
+  { name: "of another class", view: { services: [service("192.0.2.200", { loadBalancerClass: "x/y" })] }, want: [] },
+  {
+    name: "of a Service whose type changed",
+    view: { services: [service("192.0.2.200", { type: "ClusterIP" })] },
+    want: [],
+  },
+  { name: "in the status alone", view: { services: [service("192.0.2.200", { meta: meta("web") })] }, want: [] },
+  { name: "in the record alone", view: { services: [service("192.0.2.200", { ingress: [] })] }, want: [] },
+  { name: "in no pool", view: { services: [service("192.0.2.1")] }, want: [] },
+  { name: "of a pool that only assigns", view: { pools: [pool([])] }, want: [] },
+  { name: "without a serving endpoint", view: { slicesOf: () => [] }, want: ["192.0.2.200 "] },
+  {
+    name: "with endpoints of the other family only",
+    view: { slicesOf: () => [{ ...slice, addressType: "IPv6" }] },
+    want: ["192.0.2.200 "],
+  },
+  {
+    name: "of a Local Service",
+    view: { services: [service("192.0.2.200", { externalTrafficPolicy: "Local" })] },
+    want: ["192.0.2.200 n2"],
+  },
+  {
+    name: "in no node's subnet: the default route's interface",
+    view: { services: [service("10.1.2.3")] },
+    want: ["10.1.2.3 n1 n2"],
+  },
+  {
+    name: "of a pool that selects other nodes",
+    view: { pools: [pool([{ layer2: { nodeSelector: { matchLabels: { rack: "b" } } } }])] },
+    want: [],
+  },
+  {
+    name: "of a pool that names an interface of one node",
+    view: {
+      pools: [pool([{ layer2: { interfaces: ["eth0"] } }])],
+      speakers: [onEth0("n1"), onEth0("n2", [], "192.0.2.12/24", "ens3")],
+    },
+    want: ["192.0.2.200 n1"],
+  },
+])("an IP $name", ({ view, want }) => {
+  const extra = pool();
+  const pools = [...(view.pools ?? [pool()]), { ...extra, spec: { ...extra.spec, addresses: ["192.0.2.250"] } }];
+  expect(ipsOn(api({ ...view, pools }))).toEqual([{ interface: "eth0", ips: want }]);
+});
+
+test("a segment is opened where some pool may announce, and nowhere else", () => {
+  const pod0: Interface = { name: "pod0", mac: "02:00:00:00:00:02", addresses: ["10.244.1.1/24"], defaultRoute: false };
+  const opened = (pools: IPPool[]) => ipsOn(api({ pools }), [eth0, pod0]).map((segment) => segment.interface);
+  expect(opened([pool()])).toEqual(["eth0"]);
+  expect(opened([pool([])])).toEqual([]);
+  expect(opened([pool([{ layer2: { nodeSelector: { matchLabels: { rack: "b" } } } }])])).toEqual([]);
+  expect(opened([])).toEqual([]);
+});
+
+test("records count where the subnet is shared, whatever the interface is called there", () => {
+  const speakers = [
+    onEth0("n1", ["192.0.2.201=5"]),
+    onEth0("n2", ["192.0.2.202=6"], "192.0.2.12/24", "ens3"),
+    onEth0("n3", ["192.0.2.203=7"], "198.51.100.3/24"),
+  ];
+  const records = buildIntent("n1", api({ speakers }), [eth0]).segments[0]?.snapshot.records;
+  expect(records?.map(({ node: name, claims }) => [name, ...claims.map(({ ip }) => ip)])).toEqual([
+    ["n1", "192.0.2.201"],
+    ["n2", "192.0.2.202"],
+  ]);
+});

@@ -1,0 +1,138 @@
+import { decodeClaims } from "../api/claims.ts";
+import type { IPPool } from "../api/ippool.ts";
+import { matchesSelector } from "../api/label-selector.ts";
+import type { EndpointSlice, Node, Service } from "../api/objects.ts";
+import type { Speaker } from "../api/speaker.ts";
+import type { Candidate, CandidateService, Candidates } from "../election/candidates.ts";
+import { parseIP } from "../ipam/addresses.ts";
+import { containsIP, overlap, parseRange, parseSubnet, type Range } from "../ipam/ranges.ts";
+import type { SegmentSnapshot } from "../l2/segment.ts";
+import { assignedIPs } from "./assigned-ips.ts";
+import { type NodeInterface, possibleInterfaces } from "./choose-interfaces.ts";
+import { intentFor, type Layer2Entry } from "./intent.ts";
+import type { Interface } from "./interfaces.ts";
+import type { SegmentInput } from "./segment-messages.ts";
+
+/** What a speaker knows from the API at one moment. */
+export interface ApiView {
+  readonly services: readonly Service[];
+  /** Gives the slices of a Service by "namespace/name". */
+  readonly slicesOf: (service: string) => readonly EndpointSlice[];
+  readonly nodes: readonly Node[];
+  readonly pools: readonly IPPool[];
+  readonly speakers: readonly Speaker[];
+  /** Newest resourceVersion seen, by kind. */
+  readonly versions: ReadonlyMap<string, string>;
+}
+
+/** The interfaces of this node that some pool may announce on, with what their segments have to know; the candidates by IP. */
+export interface SpeakerIntent {
+  readonly segments: readonly SegmentInput[];
+  readonly intents: ReadonlyMap<string, Candidates>;
+}
+
+/** Computes what this node's segments have to know. Pure: the same view and interfaces give the same result. */
+export function buildIntent(self: string, api: ApiView, own: readonly Interface[]): SpeakerIntent {
+  const interfaces = new Map(api.speakers.map((speaker) => [speaker.meta.name, nodeInterfaces(speaker)]));
+  const pools = api.pools.map(compilePool);
+  const perInterface = new Map(own.map(({ name }) => [name, new Map<string, readonly Candidate[]>()]));
+  const intents = new Map<string, Candidates>();
+  const shared = new Map<string, readonly Candidate[]>(); // equal lists are one object, which makes handing them over cheap
+  for (const [text, services] of holders(api)) {
+    const ip = parseIP(text);
+    if (ip === undefined) continue;
+    const pool = pools.find(({ ranges }) => ranges.some((range) => containsIP(range, ip)));
+    if (pool === undefined || pool.entries.length === 0) continue;
+    const intent = intentFor(self, { ip, services, entries: pool.entries, nodes: api.nodes, interfaces });
+    intents.set(text, intent);
+    const key = JSON.stringify(intent.candidates);
+    const candidates = shared.get(key) ?? intent.candidates;
+    shared.set(key, candidates);
+    for (const name of intent.interfaces) perInterface.get(name)?.set(text, candidates);
+  }
+  const ownNode = api.nodes.find((node) => node.meta.name === self);
+  const possible = new Set(
+    pools.flatMap(({ ranges, entries }) =>
+      entries
+        .filter((entry) => ownNode !== undefined && matchesSelector(entry.nodeSelector, ownNode.meta.labels))
+        .flatMap((entry) => possibleInterfaces(entry.interfaces, interfaces.get(self) ?? [], ranges)),
+    ),
+  );
+  const segments = own.flatMap((each): SegmentInput[] => {
+    if (!possible.has(each.name)) return [];
+    const ips = perInterface.get(each.name) ?? new Map();
+    const subnets = each.addresses.flatMap((cidr) => parseSubnet(cidr) ?? []);
+    const snapshot: SegmentSnapshot = {
+      versions: api.versions,
+      ips,
+      records: recordsOn(subnets, each.name, self, api),
+    };
+    const address = each.addresses.find((cidr) => !cidr.includes(":"))?.split("/")[0];
+    return address === undefined ? [] : [{ interface: each.name, address, snapshot }];
+  });
+  return { segments, intents };
+}
+
+interface CompiledPool {
+  readonly ranges: readonly Range[];
+  readonly entries: readonly Layer2Entry[];
+}
+
+function compilePool({ spec }: IPPool): CompiledPool {
+  const ranges = spec.addresses.map(parseRange).filter((range) => typeof range !== "string");
+  const entries = spec.announce.flatMap((entry) => (entry.layer2 === undefined ? [] : [entry.layer2]));
+  return { ranges, entries };
+}
+
+/** The Services that hold each IP, by IP. */
+function holders(api: ApiView): ReadonlyMap<string, CandidateService[]> {
+  const found = new Map<string, CandidateService[]>();
+  for (const service of api.services) {
+    const ips = assignedIPs(service);
+    if (ips.length === 0) continue;
+    const slices = api.slicesOf(`${service.meta.namespace}/${service.meta.name}`);
+    for (const ip of ips) {
+      const family = ip.includes(":") ? "IPv6" : "IPv4";
+      const candidate: CandidateService = {
+        externalTrafficPolicy: service.externalTrafficPolicy,
+        endpoints: slices.filter(({ addressType }) => addressType === family).flatMap(({ endpoints }) => endpoints),
+      };
+      const sharers = found.get(ip);
+      if (sharers === undefined) found.set(ip, [candidate]);
+      else sharers.push(candidate);
+    }
+  }
+  return found;
+}
+
+function nodeInterfaces(speaker: Speaker): readonly NodeInterface[] {
+  return (speaker.status.interfaces ?? []).map(({ name, subnets, defaultRoute }) => ({
+    name,
+    subnets: subnets.flatMap((cidr) => parseSubnet(cidr) ?? []),
+    defaultRoute: defaultRoute ?? false,
+  }));
+}
+
+/** The recorded claims that concern a segment: of interfaces that share a subnet with ours, by whatever name they go there. */
+function recordsOn(
+  subnets: readonly Range[],
+  ownInterface: string,
+  self: string,
+  api: ApiView,
+): SegmentSnapshot["records"] {
+  return api.speakers.flatMap((speaker) => {
+    const node = speaker.meta.name;
+    const onSegment = new Set(
+      nodeInterfaces(speaker)
+        .filter((each) =>
+          node === self
+            ? each.name === ownInterface
+            : each.subnets.some((theirs) => subnets.some((ours) => overlap(theirs, ours))),
+        )
+        .map(({ name }) => name),
+    );
+    if (onSegment.size === 0) return [];
+    const claims = decodeClaims(speaker.status.layer2?.claims ?? []).filter((claim) => onSegment.has(claim.interface));
+    return [{ node, incarnation: BigInt(speaker.status.incarnation ?? 0), claims }];
+  });
+}

@@ -1,0 +1,15 @@
+/** One measured figure. */
+export interface Figure {
+  readonly name: string;
+  readonly value: number;
+  /** "ms", "us", "MB", ... */
+  readonly unit: string;
+  /** The floor measured in the same run: what the machine gives at best. */
+  readonly limit?: number;
+  /** value / limit. */
+  readonly ratio?: number;
+  readonly [detail: string]: unknown;
+}
+
+/** A file of this folder exports one as `run`: it measures, and hands each figure out as soon as it has it. */
+export type Benchmark = (emit: (figure: Figure) => void) => Promise<void>;

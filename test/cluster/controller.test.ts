@@ -1,0 +1,416 @@
+import { Registry } from "prom-client";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { systemClock } from "../../src/clock.ts";
+import { runController } from "../../src/controller/controller.ts";
+import { KubeClient } from "../../src/kube/client.ts";
+import { connect } from "../../src/kube/connection.ts";
+import { noLog } from "../../src/log.ts";
+import { type ControlPlane, startControlPlane } from "./control-plane.ts";
+import { installCrds } from "./crds.ts";
+
+let plane: ControlPlane;
+let client: KubeClient;
+
+beforeAll(async () => {
+  plane = await startControlPlane();
+  await installCrds(plane);
+  await plane.kubectl(["create", "namespace", "herald-system"]);
+  client = new KubeClient(await connect({ kubeconfig: await plane.kubeconfig() }), { clock: systemClock });
+});
+
+afterAll(async () => {
+  client?.close();
+  await plane?.stop();
+});
+
+/** What the tests read of a Service. */
+interface SeenService {
+  readonly metadata: { readonly resourceVersion: string; readonly annotations?: Record<string, string> };
+  readonly spec: { readonly type: string };
+  readonly status: {
+    readonly loadBalancer: { readonly ingress?: { ip?: string; ipMode?: string; hostname?: string }[] };
+    readonly conditions?: {
+      type: string;
+      status: string;
+      reason: string;
+      message: string;
+      lastTransitionTime: string;
+    }[];
+  };
+}
+
+let namespace = "";
+let counter = 0;
+
+/** Each test has a namespace and a block of addresses of its own: pools belong to the whole cluster. */
+beforeEach(async () => {
+  namespace = `t${++counter}`;
+  await client.request({ method: "POST", path: "/api/v1/namespaces", body: { metadata: { name: namespace } } });
+});
+
+afterEach(async () => {
+  for (const one of running.splice(0)) await one.stop();
+  await client.request({ method: "DELETE", path: "/apis/heraldlb.io/v1alpha1/ippools" });
+  for (const { metadata } of (await list()).items)
+    await client.request({
+      method: "DELETE",
+      path: `/api/v1/namespaces/${metadata.namespace}/services/${metadata.name}`,
+    });
+});
+
+async function list(): Promise<{
+  items: { metadata: { name: string; namespace: string; resourceVersion: string } }[];
+}> {
+  const all = await client.request<Awaited<ReturnType<typeof list>>>({ method: "GET", path: "/api/v1/services" });
+  return { items: all.items.filter(({ metadata }) => metadata.name !== "kubernetes") };
+}
+
+interface Running {
+  readonly registry: Registry;
+  readonly stop: () => Promise<void>;
+  readonly ready: Promise<void>;
+}
+
+const running: Running[] = [];
+
+/** Runs a controller in this process. `identity` decides nothing but the name in the Lease. */
+async function start(options: { identity?: string; classOnly?: boolean } = {}): Promise<Running> {
+  const over = new AbortController();
+  const registry = new Registry();
+  const ready = Promise.withResolvers<void>();
+  const own = new KubeClient(await connect({ kubeconfig: await plane.kubeconfig() }), { clock: systemClock });
+  const ended = runController({
+    client: own,
+    namespace: "herald-system",
+    identity: options.identity ?? "one",
+    clock: systemClock,
+    random: Math.random,
+    log: noLog,
+    registry,
+    signal: over.signal,
+    ready: () => ready.resolve(),
+    classOnly: options.classOnly ?? false,
+  });
+  const stop = async () => {
+    over.abort();
+    await ended;
+    own.close();
+  };
+  const one = { registry, stop, ready: ready.promise };
+  running.push(one);
+  return one;
+}
+
+async function createPool(name: string, addresses: string[], more: object = {}): Promise<void> {
+  const body = { apiVersion: "heraldlb.io/v1alpha1", kind: "IPPool", metadata: { name }, spec: { addresses, ...more } };
+  await client.request({ method: "POST", path: "/apis/heraldlb.io/v1alpha1/ippools", body });
+}
+
+async function createService(name: string, spec: object = {}): Promise<SeenService> {
+  const body = {
+    metadata: { name },
+    spec: { type: "LoadBalancer", ports: [{ port: 80 }], allocateLoadBalancerNodePorts: false, ...spec },
+  };
+  return await client.request<SeenService>({ method: "POST", path: `/api/v1/namespaces/${namespace}/services`, body });
+}
+
+const path = (name: string) => `/api/v1/namespaces/${namespace}/services/${name}`;
+const MERGE = "application/merge-patch+json";
+
+async function patch(name: string, body: object, subresource = ""): Promise<void> {
+  await client.request({ method: "PATCH", path: `${path(name)}${subresource}`, contentType: MERGE, body });
+}
+
+async function remove(name: string): Promise<void> {
+  await client.request({ method: "DELETE", path: path(name) });
+}
+
+async function get(name: string): Promise<SeenService> {
+  return await client.request<SeenService>({ method: "GET", path: path(name) });
+}
+
+const ips = (service: SeenService) => (service.status.loadBalancer.ingress ?? []).map(({ ip }) => ip);
+const assigned = (service: SeenService) =>
+  service.status.conditions?.find(({ type }) => type === "heraldlb.io/Assigned");
+
+/** Gives a Service as the next write after `from` has left it. */
+async function nextVersion(name: string, from: SeenService): Promise<SeenService> {
+  const query = { fieldSelector: `metadata.name=${name}`, resourceVersion: from.metadata.resourceVersion };
+  const over = AbortSignal.timeout(15_000);
+  for await (const { object } of client.watch(`/api/v1/namespaces/${namespace}/services`, query, over))
+    return object as SeenService;
+  throw new Error(`${name} was not written`);
+}
+
+/** Waits until `get` of the Service satisfies `wanted`; what does not come is shown as it was last. */
+async function until(name: string, wanted: (service: SeenService) => boolean): Promise<SeenService> {
+  const over = AbortSignal.timeout(15_000);
+  let seen = await get(name);
+  if (wanted(seen)) return seen;
+  try {
+    const query = { fieldSelector: `metadata.name=${name}`, resourceVersion: seen.metadata.resourceVersion };
+    for await (const { object } of client.watch(`/api/v1/namespaces/${namespace}/services`, query, over)) {
+      seen = object as SeenService;
+      if (wanted(seen)) return seen;
+    }
+  } catch {} // shown below
+  throw new Error(
+    `${name} never got there: ${JSON.stringify({ status: seen.status, annotations: seen.metadata.annotations })}`,
+  );
+}
+
+const untilIP = (name: string, ip: string) => until(name, (service) => ips(service).join() === ip);
+const untilReason = (name: string, reason: string) => until(name, (service) => assigned(service)?.reason === reason);
+
+test("a Service gets its address, record and condition in one write, and one event", async () => {
+  await start();
+  await createPool("p", ["192.0.2.10-192.0.2.20"]);
+  const created = await createService("web");
+  const service = await nextVersion("web", created);
+  expect(service.status.loadBalancer.ingress).toEqual([{ ip: "192.0.2.10", ipMode: "VIP" }]);
+  expect(service.metadata.annotations).toEqual({
+    "heraldlb.io/assigned-pool": "p",
+    "heraldlb.io/assigned-ips": "192.0.2.10",
+    "heraldlb.io/assigned-at": expect.stringMatching(/^\d{4}-.*Z$/),
+  });
+  expect(assigned(service)).toMatchObject({ status: "True", reason: "Assigned", message: '192.0.2.10 from pool "p"' });
+  const events = `/apis/events.k8s.io/v1/namespaces/${namespace}/events`;
+  type Events = { items: { type: string; reason: string; note: string }[] };
+  await expect
+    .poll(async () => (await client.request<Events>({ method: "GET", path: events })).items)
+    .toEqual([expect.objectContaining({ type: "Normal", reason: "Assigned", note: '192.0.2.10 from pool "p"' })]);
+  expect((await get("web")).metadata.resourceVersion).toBe(service.metadata.resourceVersion);
+});
+
+test("a Service waits, says why, and gets the address of the one that is deleted", async () => {
+  await start();
+  await createService("web");
+  expect(assigned(await untilReason("web", "NoPool"))).toMatchObject({
+    status: "False",
+    message: "there is no IPPool to take an address from; create one",
+  });
+  await createPool("six", ["2001:db8::/120"]);
+  await untilReason("web", "NoFittingPool");
+  await createPool("p", ["192.0.2.30"]);
+  await untilIP("web", "192.0.2.30");
+  await createService("next");
+  const waiting = await untilReason("next", "PoolExhausted");
+  expect(assigned(waiting)?.message).toBe(
+    'no pool can give what is asked for: pool "p" has no free IPv4 address; pool "six" has no IPv4 addresses; add addresses to a pool, or delete a Service that holds one',
+  );
+  await remove("web");
+  const served = await untilIP("next", "192.0.2.30");
+  expect(assigned(served)).toMatchObject({ status: "True", reason: "Assigned" });
+});
+
+test("a change of type frees the address, clears the record and serves who waits", async () => {
+  await start();
+  await createPool("p", ["192.0.2.40"]);
+  await createService("web");
+  await untilIP("web", "192.0.2.40");
+  await createService("next");
+  await untilReason("next", "PoolExhausted");
+  await patch("web", { spec: { type: "ClusterIP", allocateLoadBalancerNodePorts: null } });
+  await untilIP("next", "192.0.2.40");
+  const web = await until(
+    "web",
+    (service) => service.metadata.annotations === undefined && assigned(service) === undefined,
+  );
+  expect(ips(web)).toEqual([]);
+});
+
+test("addresses of foreign classes are neither given out nor touched", async () => {
+  await start();
+  await createService("theirs", { loadBalancerClass: "example.com/other" });
+  await patch("theirs", { status: { loadBalancer: { ingress: [{ ip: "192.0.2.50" }] } } }, "/status");
+  const before = await get("theirs");
+  await createPool("p", ["192.0.2.50-192.0.2.51"]);
+  await createService("ours", { loadBalancerClass: "heraldlb.io/herald" });
+  await untilIP("ours", "192.0.2.51");
+  expect(await get("theirs")).toEqual(before);
+});
+
+test("with class-only, a Service of no class is left alone", async () => {
+  await start({ classOnly: true });
+  await createPool("p", ["192.0.2.55-192.0.2.56"]);
+  await createService("classless");
+  await createService("ours", { loadBalancerClass: "heraldlb.io/herald" });
+  await untilIP("ours", "192.0.2.55");
+  expect((await get("classless")).status).toEqual({ loadBalancer: {} });
+});
+
+test("dual stack: both families of one pool, IPv4 first", async () => {
+  await start();
+  await createPool("p", ["2001:db8::10-2001:db8::1f", "192.0.2.60"]);
+  await createService("web", { ipFamilyPolicy: "RequireDualStack", ipFamilies: ["IPv6", "IPv4"] });
+  const service = await untilIP("web", "192.0.2.60,2001:db8::10");
+  expect(service.metadata.annotations?.["heraldlb.io/assigned-ips"]).toBe("192.0.2.60,2001:db8::10");
+  await createService("second", { ipFamilyPolicy: "PreferDualStack" });
+  await untilIP("second", "2001:db8::11");
+  await createService("third", { ipFamilyPolicy: "RequireDualStack" });
+  await untilReason("third", "PoolExhausted");
+});
+
+test("a status that somebody empties, overwrites or un-notes is put back", async () => {
+  await start();
+  await createPool("p", ["192.0.2.70-192.0.2.79"]);
+  await createService("web");
+  const before = await untilIP("web", "192.0.2.70");
+  await patch("web", { status: { loadBalancer: { ingress: null } } }, "/status");
+  await untilIP("web", "192.0.2.70");
+  await patch("web", { status: { loadBalancer: { ingress: [{ ip: "203.0.113.9" }] } } }, "/status");
+  await untilIP("web", "192.0.2.70");
+  await patch("web", {
+    metadata: { annotations: { "heraldlb.io/assigned-pool": null, "heraldlb.io/assigned-ips": "192.0.2.79" } },
+  });
+  const after = await until("web", (service) => service.metadata.annotations?.["heraldlb.io/assigned-pool"] === "p");
+  expect([after.metadata.annotations, after.status]).toEqual([before.metadata.annotations, before.status]);
+});
+
+test("a restart with Services that wait moves nobody and writes nothing", async () => {
+  const first = await start();
+  await createPool("p", ["192.0.2.80-192.0.2.84"]);
+  for (let n = 0; n < 5; n++) {
+    await createService(`s${n}`);
+    await untilIP(`s${n}`, `192.0.2.8${n}`);
+  }
+  await createService("late");
+  await untilReason("late", "PoolExhausted");
+  const usage = { total: 5, assigned: 5, available: 0 };
+  await untilPool("p", ({ status }) => status?.ipv4?.assigned === 5);
+  await first.stop();
+  running.splice(0);
+  const before = await list();
+  const second = await start({ identity: "two" });
+  await second.ready;
+  // It leads and has caught up once it has served a Service that came after all others.
+  await createPool("six", ["2001:db8::1"], { autoAssign: false });
+  await untilPool("six", ({ status }) => status?.conditions?.[0]?.status === "True");
+  const pool = await getPool("p");
+  const after = (await list()).items.filter(({ metadata }) => metadata.name !== "late");
+  expect(after).toEqual(before.items.filter(({ metadata }) => metadata.name !== "late"));
+  expect(pool.status?.ipv4).toEqual(usage);
+  expect(await metric(second, 'herald_services{reason="Assigned"}')).toBe(5);
+  // The one that waits heard of the new pool; nobody else was written.
+  await expect.poll(() => metric(second, WRITTEN)).toBe(1);
+  await remove("s3");
+  await untilIP("late", "192.0.2.83");
+});
+
+test("holders are adopted before those who wait are served, also from another controller", async () => {
+  await createService("older");
+  await createService("holder");
+  await patch("holder", { status: { loadBalancer: { ingress: [{ ip: "192.0.2.90" }] } } }, "/status");
+  await createPool("p", ["192.0.2.90-192.0.2.91"]);
+  await start();
+  await untilIP("older", "192.0.2.91");
+  const holder = await untilReason("holder", "Assigned");
+  expect(holder.status.loadBalancer.ingress).toEqual([{ ip: "192.0.2.90", ipMode: "VIP" }]);
+});
+
+test("a cloud's address stays on a Service that no pool serves", async () => {
+  await start();
+  await createService("web");
+  await patch("web", { status: { loadBalancer: { ingress: [{ ip: "203.0.113.7" }] } } }, "/status");
+  await untilReason("web", "NoPool");
+  expect(ips(await get("web"))).toEqual(["203.0.113.7"]);
+});
+
+test("of two controllers one writes, and the other takes over at once when it ends", async () => {
+  const first = await start({ identity: "one" });
+  await createPool("p", ["192.0.2.100-192.0.2.109"]);
+  await createService("a");
+  await untilIP("a", "192.0.2.100");
+  const second = await start({ identity: "two" });
+  await second.ready;
+  expect(await metric(second, 'herald_services{reason="Assigned"}')).toBeUndefined();
+  await first.stop();
+  await createService("b");
+  await untilIP("b", "192.0.2.101");
+  expect(ips(await get("a"))).toEqual(["192.0.2.100"]);
+});
+
+test("a pool that only the controller can see through is not Ready, and heals", async () => {
+  await start();
+  await createPool("p", ["2001:db8::9-2001:db8::1", "192.0.2.110"]);
+  const bad = await untilPool("p", ({ status }) => status?.conditions?.[0]?.status === "False");
+  expect(bad.status?.conditions?.[0]).toMatchObject({
+    type: "Ready",
+    reason: "InvalidAddresses",
+    message: 'spec.addresses[0] "2001:db8::9-2001:db8::1" starts after its end; swap the two addresses',
+  });
+  await createService("web");
+  expect(assigned(await untilReason("web", "NoFittingPool"))?.message).toContain('pool "p" is not Ready');
+  const body = { spec: { addresses: ["2001:db8::1-2001:db8::9", "192.0.2.110"] } };
+  await client.request({ method: "PATCH", path: "/apis/heraldlb.io/v1alpha1/ippools/p", contentType: MERGE, body });
+  await untilIP("web", "192.0.2.110");
+  const good = await untilPool("p", ({ status }) => status?.ipv4?.assigned === 1);
+  expect(good.status).toMatchObject({
+    ipv4: { total: 1, assigned: 1, available: 0 },
+    ipv6: { total: 9, assigned: 0, available: 9 },
+    conditions: [{ type: "Ready", status: "True", reason: "Valid" }],
+  });
+  const path = "/apis/heraldlb.io/v1alpha1/ippools/p/status";
+  await client.request({ method: "PATCH", path, contentType: MERGE, body: { status: { ipv4: null, conditions: [] } } });
+  const mended = await untilPool("p", ({ status }) => status?.ipv4?.assigned === 1);
+  expect(mended.status?.conditions).toHaveLength(1);
+});
+
+test("while the API server is away nothing is lost, and afterwards nothing is written twice", async () => {
+  const one = await start();
+  await createPool("p", ["192.0.2.120-192.0.2.129"]);
+  await createService("web");
+  const before = await untilIP("web", "192.0.2.120");
+  await expect.poll(() => metric(one, WRITTEN)).toBe(1);
+  await plane.stopApiServer();
+  await plane.startApiServer();
+  await createService("next");
+  await untilIP("next", "192.0.2.121");
+  expect((await get("web")).metadata.resourceVersion).toBe(before.metadata.resourceVersion);
+  await expect.poll(() => metric(one, WRITTEN)).toBe(2);
+});
+
+test("100 Services at once get 100 addresses, with one write each", async () => {
+  await createPool("p", ["10.0.0.0/24"]);
+  const one = await start();
+  await one.ready;
+  const names = Array.from({ length: 100 }, (_, n) => `s${n}`);
+  await Promise.all(names.map((name) => createService(name)));
+  const all = await Promise.all(names.map((name) => until(name, (service) => ips(service).length === 1)));
+  expect(new Set(all.flatMap(ips)).size).toBe(100);
+  await expect.poll(() => metric(one, WRITTEN)).toBe(100);
+});
+
+interface SeenPool {
+  readonly metadata: { readonly resourceVersion: string };
+  readonly status?: {
+    readonly ipv4?: { total: number; assigned: number; available: number };
+    readonly ipv6?: { total: number; assigned: number; available: number };
+    readonly conditions?: { type: string; status: string; reason: string; message: string }[];
+  };
+}
+
+async function getPool(name: string): Promise<SeenPool> {
+  return await client.request<SeenPool>({ method: "GET", path: `/apis/heraldlb.io/v1alpha1/ippools/${name}` });
+}
+
+async function untilPool(name: string, wanted: (pool: SeenPool) => boolean): Promise<SeenPool> {
+  let seen = await getPool(name);
+  if (wanted(seen)) return seen;
+  try {
+    const query = { fieldSelector: `metadata.name=${name}`, resourceVersion: seen.metadata.resourceVersion };
+    const over = AbortSignal.timeout(15_000);
+    for await (const { object } of client.watch("/apis/heraldlb.io/v1alpha1/ippools", query, over)) {
+      seen = object as SeenPool;
+      if (wanted(seen)) return seen;
+    }
+  } catch {} // shown below
+  throw new Error(`pool ${name} never got there: ${JSON.stringify(seen.status)}`);
+}
+
+const WRITTEN = 'herald_api_writes_total{kind="Service",result="written"}';
+
+async function metric({ registry }: Running, name: string): Promise<number | undefined> {
+  const line = (await registry.metrics()).split("\n").find((line) => line.startsWith(`${name} `));
+  return line === undefined ? undefined : Number(line.slice(name.length));
+}

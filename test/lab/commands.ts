@@ -1,0 +1,193 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { ApiObject } from "./api.ts";
+import type { Lab } from "./lab.ts";
+import { holderOfMac, NODE_NAMES, type NodeName, nodePlan } from "./plan.ts";
+import { shortUdpReport, table } from "./text.ts";
+
+/** A command that a person gives to a running lab. */
+export interface Command {
+  /** The arguments, for the help; "NODE" and "POD" are checked for being there. */
+  readonly args: readonly string[];
+  readonly help: string;
+  readonly run: (lab: Lab, args: readonly string[], print: (text: string) => void) => Promise<void>;
+}
+
+const onNode = (
+  help: string,
+  act: (lab: Lab, node: NodeName) => Promise<unknown> | unknown,
+  done: string,
+): Command => ({
+  args: ["NODE"],
+  help,
+  run: async (lab, [name], print) => {
+    const node = nodePlan(name ?? "").name;
+    await act(lab, node);
+    print(`${node}: ${done}`);
+  },
+});
+
+const onPod = (help: string, ready: boolean): Command => ({
+  args: ["POD"],
+  help,
+  run: async (lab, [name = ""], print) => {
+    await lab.faults.setReady(name, ready);
+    print(`pod ${name}: its readiness probe ${ready ? "succeeds" : "fails"} from now on`);
+  },
+});
+
+const plain = (help: string, act: (lab: Lab) => Promise<unknown>, done: string): Command => ({
+  args: [],
+  help,
+  run: async (lab, _, print) => {
+    await act(lab);
+    print(done);
+  },
+});
+
+export const COMMANDS: Readonly<Record<string, Command>> = {
+  status: { args: [], help: "nodes, Services, and who answers ARP for their addresses", run: status },
+  probe: { args: ["IP", "[SECONDS]"], help: "send UDP from the client each 1 ms, and say what was lost", run: probe },
+  "power-off": onNode(
+    "both NICs go silent, then all that runs there dies",
+    (lab, node) => lab.faults.powerOff(node),
+    "off",
+  ),
+  "power-on": onNode("the node boots; what ran there starts again", (lab, node) => lab.faults.powerOn(node), "on"),
+  "cut-data": onNode("unplug eth0", (lab, node) => lab.faults.cut(node, "data"), "eth0 unplugged"),
+  "join-data": onNode("plug eth0 in", (lab, node) => lab.faults.join(node, "data"), "eth0 plugged in"),
+  "cut-mgmt": onNode(
+    "unplug mgmt0: the node loses the API server",
+    (lab, node) => lab.faults.cut(node, "management"),
+    "mgmt0 unplugged",
+  ),
+  "join-mgmt": onNode("plug mgmt0 in", (lab, node) => lab.faults.join(node, "management"), "mgmt0 plugged in"),
+  block: onNode(
+    "the switch drops all frames of eth0; the link stays up",
+    (lab, node) => lab.faults.block(node, true),
+    "blocked",
+  ),
+  unblock: onNode("the switch forwards them again", (lab, node) => lab.faults.block(node, false), "forwarding"),
+  "kill-speaker": onNode("SIGKILL", (lab, node) => lab.herald.speaker(node).stop("SIGKILL"), "speaker killed"),
+  "term-speaker": onNode(
+    "SIGTERM, and wait for its end",
+    (lab, node) => lab.herald.speaker(node).stop("SIGTERM"),
+    "speaker ended",
+  ),
+  "stop-speaker": onNode(
+    "SIGSTOP: it hangs",
+    (lab, node) => lab.herald.speaker(node).signal("SIGSTOP"),
+    "speaker stopped",
+  ),
+  "cont-speaker": onNode(
+    "SIGCONT: it goes on",
+    (lab, node) => lab.herald.speaker(node).signal("SIGCONT"),
+    "speaker goes on",
+  ),
+  "start-speaker": onNode(
+    "start it after kill- or term-speaker",
+    (lab, node) => lab.herald.speaker(node).start(),
+    "speaker started",
+  ),
+  "stop-api": plain("kill the API server", (lab) => lab.controlPlane.stopApiServer(), "the API server is gone"),
+  "start-api": plain(
+    "start it again, with the same data",
+    (lab) => lab.controlPlane.startApiServer(),
+    "the API server is ready",
+  ),
+  drain: onNode(
+    "cordon it and evict its pods (not the speaker: it is a DaemonSet's)",
+    (lab, node) => lab.faults.drain(node),
+    "drained",
+  ),
+  undrain: onNode("take the cordon away", (lab, node) => lab.faults.undrain(node), "takes pods again"),
+  unready: onPod("make a pod's readiness probe fail", false),
+  ready: onPod("make it succeed again", true),
+  "add-pod": {
+    args: ["POD", "NODE"],
+    help: "run one more pod of the demo Service on a node",
+    run: async (lab, [name = "", node = ""], print) => {
+      await lab.createPod({ name, node: nodePlan(node).name });
+      print(`pod ${name} on ${node}`);
+    },
+  },
+  logs: {
+    args: [],
+    help: "where the logs are",
+    run: async (lab, _, print) => print(`${lab.directory}/logs`),
+  },
+};
+
+/** Runs a command; throws, with the remedy, where it is called wrongly. */
+export async function runCommand(lab: Lab, words: readonly string[], print: (text: string) => void): Promise<void> {
+  const [name = "", ...args] = words;
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (command === undefined)
+    throw new Error(`there is no command ${JSON.stringify(name)}; see: npm run lab:ctl -- --help`);
+  const least = command.args.filter((arg) => !arg.startsWith("[")).length;
+  if (args.length < least || args.length > command.args.length)
+    throw new Error(`usage: ${[name, ...command.args].join(" ")}`);
+  await command.run(lab, args, print);
+}
+
+/** For the time when the API server is away. */
+const seenServices = new WeakMap<Lab, readonly ApiObject[]>();
+
+async function status(lab: Lab, _: readonly string[], print: (text: string) => void): Promise<void> {
+  print(table(["NODE", "POWER", "KUBERNETES", "SPEAKER", "KUBE-PROXY", "DATA MAC"], await nodeRows(lab)));
+  const services = await lab.api.get("/api/v1/services").catch(() => undefined);
+  if (services === undefined) print("The API server does not answer; Services are as they were last seen.");
+  else seenServices.set(lab, services.items);
+  const balanced = (seenServices.get(lab) ?? []).filter((service) => service.spec.type === "LoadBalancer");
+  if (balanced.length === 0) return print("no Service of type LoadBalancer");
+  const ipsOf = (service: ApiObject): string[] =>
+    (service.status.loadBalancer?.ingress ?? []).map((one: ApiObject) => one.ip);
+  const ipv4 = balanced.flatMap(ipsOf).filter((ip: string) => !ip.includes(":"));
+  const answers = await lab.whoAnswers(ipv4);
+  const rows: string[][] = [];
+  for (const service of balanced) {
+    const name = `${service.metadata.namespace}/${service.metadata.name}`;
+    const ips = ipsOf(service);
+    if (ips.length === 0) rows.push([name, "none yet", "", ""]);
+    for (const ip of ips) {
+      const macs = answers.get(ip) ?? [];
+      rows.push([name, ip, macs.map(withHolder).join(" AND ") || "nobody", withHolder(await lab.neighbour(ip))]);
+    }
+  }
+  print(table(["SERVICE", "ADDRESS", "ANSWERS ARP", "CLIENT'S NEIGHBOUR TABLE"], rows));
+}
+
+function withHolder(mac: string | undefined): string {
+  return mac === undefined ? "-" : `${holderOfMac(mac) ?? "?"} (${mac})`;
+}
+
+async function nodeRows(lab: Lab): Promise<string[][]> {
+  const nodes = await lab.api.get("/api/v1/nodes").catch(() => undefined);
+  return NODE_NAMES.map((name) => {
+    const node = nodes?.items.find((one: ApiObject) => one.metadata.name === name);
+    const condition = node?.status.conditions?.find((one: ApiObject) => one.type === "Ready")?.status;
+    const ready = condition === undefined ? "unknown" : condition === "True" ? "Ready" : "NotReady";
+    const running = (process: { readonly running: boolean } | undefined) =>
+      process?.running ? "running" : "not running";
+    return [
+      name,
+      lab.faults.isOff(name) ? "OFF" : "on",
+      ready + (node?.spec.unschedulable ? ", cordoned" : ""),
+      running(lab.herald.speaker(name)),
+      running(lab.kubeProxies.get(name)),
+      nodePlan(name).data.mac,
+    ];
+  });
+}
+
+async function probe(
+  lab: Lab,
+  [ip = "", seconds = "5"]: readonly string[],
+  print: (text: string) => void,
+): Promise<void> {
+  const duration = Number(seconds);
+  if (!(duration > 0 && duration <= 3600)) throw new Error(`${seconds}: give the seconds as a number from 1 to 3600`);
+  const running = await lab.udpProbe({ ip, port: 80 });
+  print(`probing ${ip} port 80 for ${duration} s`);
+  await sleep(duration * 1000);
+  print(shortUdpReport(await running.stop()));
+}

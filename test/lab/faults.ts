@@ -1,0 +1,103 @@
+import type { ApiObject } from "./api.ts";
+import type { Lab } from "./lab.ts";
+import type { LabProcess } from "./lab-process.ts";
+import type { NodeName } from "./plan.ts";
+import { ANNOTATION } from "./pods.ts";
+import { block, forgetNetworkState, type NodeNic, plug } from "./topology.ts";
+import { nodeReady } from "./until.ts";
+
+/** Everything that can go wrong with a cluster, and its mending. */
+export class Faults {
+  readonly #lab: Omit<Lab, "faults">;
+  /** The speakers that ran when their node's power went. */
+  readonly #off = new Map<NodeName, { readonly speaker: boolean }>();
+
+  constructor(lab: Omit<Lab, "faults">) {
+    this.#lab = lab;
+  }
+
+  isOff(node: NodeName): boolean {
+    return this.#off.has(node);
+  }
+
+  /** Pulls the plug: both NICs go silent in one moment, then everything on the node is gone. */
+  async powerOff(node: NodeName): Promise<void> {
+    if (this.isOff(node)) throw new Error(`${node} is off already`);
+    const speaker = this.#lab.herald.speaker(node);
+    this.#off.set(node, { speaker: speaker.running });
+    await Promise.all([this.cut(node, "data"), this.cut(node, "management")]);
+    await Promise.all([speaker, this.#kubelet(node), this.#proxy(node)].map((one) => one.stop("SIGKILL")));
+  }
+
+  /** The node boots: it remembers nothing of the network; what ran on it starts again. Kubernetes notices later. */
+  async powerOn(node: NodeName): Promise<void> {
+    const before = this.#off.get(node);
+    if (before === undefined) throw new Error(`${node} is on`);
+    await forgetNetworkState(this.#lab.topology, node);
+    await Promise.all([this.join(node, "data"), this.join(node, "management")]);
+    this.#off.delete(node);
+    await Promise.all([
+      this.#kubelet(node).start(),
+      this.#proxy(node).start(),
+      before.speaker && this.#lab.herald.speaker(node).start(),
+    ]);
+  }
+
+  /** Waits until Kubernetes calls the node Ready again. */
+  async nodeReady(node: NodeName): Promise<void> {
+    await nodeReady(this.#lab.api, node, 30_000);
+  }
+
+  async cut(node: NodeName, nic: NodeNic): Promise<void> {
+    await plug(this.#lab.topology, node, nic, false);
+  }
+
+  async join(node: NodeName, nic: NodeNic): Promise<void> {
+    await plug(this.#lab.topology, node, nic, true);
+  }
+
+  /** The switch drops all that a node sends and gets on the data segment, or forwards it again; see block. */
+  async block(node: NodeName, blocked: boolean): Promise<void> {
+    await block(this.#lab.topology, node, blocked);
+  }
+
+  /** Evicts what runs on the node, as `kubectl drain` does: its pods end after their grace period. */
+  async drain(node: NodeName): Promise<void> {
+    await this.#cordon(node, true);
+    const { items } = await this.#lab.api.get(
+      `/api/v1/pods?fieldSelector=${encodeURIComponent(`spec.nodeName=${node}`)}`,
+    );
+    // A DaemonSet's pods stay, so the speaker does.
+    const evicted = items.filter((pod: ApiObject) => pod.metadata.annotations?.[ANNOTATION.probe] === undefined);
+    await Promise.all(
+      evicted.map((pod: ApiObject) => this.#lab.api.delete(podPath(pod.metadata.namespace, pod.metadata.name))),
+    );
+  }
+
+  /** Lets the node take pods again; those that were evicted are not put back. */
+  async undrain(node: NodeName): Promise<void> {
+    await this.#cordon(node, false);
+  }
+
+  /** Makes a pod's readiness probe fail, or succeed. */
+  async setReady(pod: string, ready: boolean, namespace = "default"): Promise<void> {
+    const annotations = { [ANNOTATION.ready]: ready ? null : "false" };
+    await this.#lab.api.patch(podPath(namespace, pod), { metadata: { annotations } });
+  }
+
+  async #cordon(node: NodeName, unschedulable: boolean): Promise<void> {
+    await this.#lab.api.patch(`/api/v1/nodes/${node}`, { spec: { unschedulable: unschedulable || null } });
+  }
+
+  #kubelet(node: NodeName): LabProcess {
+    return this.#lab.kubelets.get(node) as LabProcess;
+  }
+
+  #proxy(node: NodeName): LabProcess {
+    return this.#lab.kubeProxies.get(node) as LabProcess;
+  }
+}
+
+function podPath(namespace: string, name: string): string {
+  return `/api/v1/namespaces/${namespace}/pods/${name}`;
+}

@@ -1,0 +1,136 @@
+import { type Effects, Segment, type SegmentSnapshot } from "../../src/l2/segment.ts";
+
+const KEY = new TextEncoder().encode("a key of the simulated cluster, 32");
+
+/** How a simulated node reaches its world. */
+export interface NodeWorld {
+  now(): number;
+  after(delayMs: number, run: () => void): void;
+  send(from: SimNode, frame: Uint8Array): void;
+  /** Writes the node's record into the API, as late as the shell would. */
+  writeRecord(from: SimNode): void;
+  /** Has the API's state delivered, as late as a watch would. */
+  subscribe(node: SimNode): void;
+}
+
+/** A node with its speaker: the shell around one Segment, with a responder. Its clock may be off and run at another rate. */
+export class SimNode {
+  readonly name: string;
+  readonly mac: Uint8Array;
+  readonly world: NodeWorld;
+  readonly clock: { readonly offsetMs: number; readonly rate: number };
+  segment: Segment | undefined;
+  incarnation = 0n;
+  powered = true;
+  /** Its speaker is past its start. */
+  started = false;
+  /** When the newest snapshot on its way here arrives. */
+  snapshotAtMs = 0;
+  /** Its frames, while the process sleeps. */
+  #asleep: Uint8Array[] | undefined;
+  #table: ReadonlyMap<string, Uint8Array> = new Map();
+  #validUntilMs = 0;
+  #wake = 0;
+  /** What the speaker last wanted to be recorded. */
+  wantedRecord: NonNullable<Effects["record"]> | undefined;
+  readonly changes: { readonly atMs: number; readonly ip: string; readonly what: string; readonly cause: string }[] =
+    [];
+  #pendingSnapshot: SegmentSnapshot | undefined;
+
+  constructor(name: string, index: number, world: NodeWorld, rate = 1) {
+    this.name = name;
+    this.mac = Uint8Array.of(2, 0, 0, 0, 0, index + 1);
+    this.world = world;
+    this.clock = { offsetMs: index * 1000, rate };
+  }
+
+  get running(): boolean {
+    return this.powered && this.segment !== undefined && this.#asleep === undefined;
+  }
+
+  localMs(): number {
+    return this.clock.offsetMs + this.world.now() * this.clock.rate;
+  }
+
+  start(): void {
+    this.incarnation += 1n;
+    this.#asleep = undefined;
+    this.wantedRecord = undefined;
+    this.segment = new Segment(
+      {
+        node: this.name,
+        key: KEY,
+        incarnation: this.incarnation,
+        mac: this.mac,
+        address: `192.0.2.${200 + (this.mac[5] ?? 0)}`,
+        helloIntervalMs: 100,
+      },
+      this.localMs(),
+    );
+    this.#step((segment, now) => segment.tick(now));
+    this.world.subscribe(this);
+  }
+
+  /** Ends the process at once, as kill -9 does. */
+  crash(): void {
+    this.segment = undefined;
+    this.#table = new Map();
+    this.#validUntilMs = 0;
+    this.#asleep = undefined;
+    this.#wake++;
+  }
+
+  sleep(): void {
+    if (this.segment !== undefined) this.#asleep ??= [];
+  }
+
+  wakeUp(): void {
+    const queued = this.#asleep;
+    this.#asleep = undefined;
+    if (queued === undefined || this.segment === undefined) return;
+    if (queued.length === 0) this.#step((segment, now) => segment.tick(now));
+    for (const frame of queued) if (this.#step((segment, now) => segment.hear(frame, now))?.discardQueued) break;
+    if (this.#pendingSnapshot) this.setSnapshot(this.#pendingSnapshot);
+  }
+
+  leave(): void {
+    if (this.running) this.#step((segment, now) => segment.leave(now));
+  }
+
+  hear(frame: Uint8Array): void {
+    if (!this.powered) return;
+    if (this.#asleep !== undefined) this.#asleep.push(frame);
+    else this.#step((segment, now) => segment.hear(frame, now));
+  }
+
+  setSnapshot(snapshot: SegmentSnapshot): void {
+    this.#pendingSnapshot = snapshot;
+    if (this.running) this.#step((segment, now) => segment.setSnapshot(snapshot, now));
+  }
+
+  /** The MAC that it answers an ARP request with. */
+  answer(ip: string): Uint8Array | undefined {
+    return this.running && this.localMs() < this.#validUntilMs ? this.#table.get(ip) : undefined;
+  }
+
+  #step(run: (segment: Segment, now: number) => Effects): Effects | undefined {
+    const { segment } = this;
+    if (segment === undefined) return undefined;
+    const effects = run(segment, this.localMs());
+    if (effects.table !== undefined) this.#table = effects.table;
+    this.#validUntilMs = this.localMs() + effects.validForMs;
+    this.started = effects.validForMs > 0;
+    for (const { ip, what, cause } of effects.changes) this.changes.push({ atMs: this.world.now(), ip, what, cause });
+    for (const frame of effects.frames) this.world.send(this, frame);
+    if (effects.record !== undefined) {
+      this.wantedRecord = effects.record;
+      this.world.writeRecord(this);
+    }
+    const wake = ++this.#wake;
+    const delayMs = Math.max(0, segment.nextWake() - this.localMs()) / this.clock.rate;
+    this.world.after(delayMs + 0.05, () => {
+      if (wake === this.#wake && this.running) this.#step((again, now) => again.tick(now));
+    });
+    return effects;
+  }
+}

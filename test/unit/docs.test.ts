@@ -1,0 +1,39 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { Registry } from "prom-client";
+import { expect, test } from "vitest";
+import { createControllerMetrics } from "../../src/controller/metrics.ts";
+import { createSpeakerMetrics } from "../../src/speaker/metrics.ts";
+
+/** What is written in the code and in docs/ is the same. */
+
+const read = (file: string) => readFileSync(new URL(`../../${file}`, import.meta.url), "utf8");
+/** The first cells of a page's table rows, where they are code. */
+const rows = (file: string) => [...read(file).matchAll(/^\| `([^`]+)` *\|/gm)].map((match) => match[1]).sort();
+
+test("docs/errors.md explains exactly the error codes that there are", () => {
+  const source = read("src/errors.ts");
+  const union = source.slice(source.indexOf("type ErrorCode")).split(";")[0] ?? "";
+  expect(rows("docs/errors.md")).toEqual([...union.matchAll(/"([A-Za-z]+)"/g)].map((match) => match[1]).sort());
+});
+
+test("docs/metrics.md explains exactly the metrics that there are", async () => {
+  const registry = new Registry();
+  createSpeakerMetrics(registry);
+  createControllerMetrics(registry);
+  const names = (await registry.getMetricsAsJSON()).map(({ name }) => name);
+  expect(rows("docs/metrics.md")).toEqual(names.sort());
+});
+
+test("links between pages lead somewhere", () => {
+  const pages = [
+    "README.md",
+    "CONTRIBUTING.md",
+    ...readdirSync(new URL("../../docs", import.meta.url)).map((f) => `docs/${f}`),
+  ];
+  for (const page of pages.filter((file) => file.endsWith(".md"))) {
+    for (const [, target = ""] of read(page).matchAll(/\]\((?!https?:|#)([^)#]+)/g)) {
+      const folder = page.includes("/") ? "docs/" : "";
+      expect(() => read(folder + target), `${page} -> ${target}`).not.toThrow();
+    }
+  }
+});
