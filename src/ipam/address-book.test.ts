@@ -299,6 +299,26 @@ test("usage counts holders as assigned and strangers as neither", () => {
   ]);
 });
 
+test("addresses that were there before their pool are kept when it comes", () => {
+  const all = book({
+    demands: [
+      demand("n/older"),
+      demand("n/status", { createdAt: 1, status: [ip("192.0.2.0")] }),
+      demand("n/record", { createdAt: 2, record: record("p", ["192.0.2.1"]) }),
+      demand("n/forged", { createdAt: 3, record: record("p", ["192.0.2.0"], -1) }),
+    ],
+  });
+  expect(brief(all.outcome("n/status"))).toBe("NoPool");
+  const told = all.putPool("p", pool(["192.0.2.0/30"]), NOW);
+  expect([...told].sort()).toEqual(["n/forged", "n/older", "n/record", "n/status"]);
+  expect(["n/status", "n/record", "n/older", "n/forged"].map((key) => brief(all.outcome(key)))).toEqual([
+    "p 192.0.2.0",
+    "p 192.0.2.1",
+    "p 192.0.2.2",
+    "p 192.0.2.3",
+  ]);
+});
+
 // A cluster as its API server has it, under random edits, with the book beside it.
 
 const KEYS = ["n/a", "n/b", "n-1/a", "m/c", "m/d"];

@@ -42,11 +42,9 @@ export class AddressBook {
     for (const { name, spec } of world.pools) this.#pools.set(name, new Pool(name, spec));
     this.#sortPools();
     for (const { key, ips } of world.strangers) this.#setStranger(key, ips);
-    const entries = world.demands.map((demand) => ({ demand })).sort(byEarliestRecord);
+    const entries = world.demands.map((demand) => ({ demand }));
     for (const entry of entries) this.#entries.set(entry.demand.key, entry);
-    for (const entry of entries) this.#adopt(entry, now);
-    for (const entry of entries) this.#restore(entry, now);
-    for (const entry of entries) this.#wait(entry);
+    this.#takeUp(entries, now);
     this.#settle(now);
   }
 
@@ -88,11 +86,12 @@ export class AddressBook {
     entry.demand = demand;
     if (known === undefined) {
       this.#entries.set(demand.key, entry);
-      this.#adopt(entry, now);
-      this.#restore(entry, now);
-    } else this.#dropUnwanted(entry);
-    this.#wait(entry);
-    return this.#settle(now, demand.key);
+      this.#takeUp([entry], now);
+    } else {
+      this.#dropUnwanted(entry);
+      this.#wait(entry);
+    }
+    return this.#settle(now, [demand.key]);
   }
 
   /** Forgets a Service: it is gone, or asks no more. Its addresses go to who waits. */
@@ -117,7 +116,7 @@ export class AddressBook {
       if (holder !== undefined) pool.count(ip, 1);
     }
     this.#sortPools();
-    return this.#settle(now);
+    return this.#settle(now, this.#recover(now));
   }
 
   /** Forgets a pool. Who holds its addresses keeps them. */
@@ -129,6 +128,25 @@ export class AddressBook {
 
   #sortPools(): void {
     this.#order = [...this.#pools.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /** Lets Services have what they held before: holders first, then those whose addresses are noted only; the rest waits. */
+  #takeUp(entries: readonly Entry[], now: number): void {
+    const inOrder = [...entries].sort(byEarliestRecord);
+    for (const entry of inOrder) this.#adopt(entry, now);
+    for (const entry of inOrder) this.#restore(entry, now);
+    for (const entry of inOrder) this.#wait(entry);
+  }
+
+  /** After a pool has come: who waits, and held an address of it before, has it again. Gives the keys of those. */
+  #recover(now: number): readonly string[] {
+    const waiting = [...this.#entries.values()].filter(
+      ({ line, demand }) => line !== undefined && (demand.status.length > 0 || demand.record !== undefined),
+    );
+    const before = new Map(waiting.map((entry) => [entry, entry.held]));
+    for (const entry of waiting) this.#leaveLine(entry);
+    this.#takeUp(waiting, now);
+    return waiting.filter((entry) => entry.held !== before.get(entry)).map(({ demand }) => demand.key);
   }
 
   /** Lets a Service hold what its status proves: what is noted too, or, where nothing is noted, what a pool contains. */
@@ -242,8 +260,8 @@ export class AddressBook {
   }
 
   /** Serves who waits as far as the pools go; gives `also` and all whose outcome may have changed. */
-  #settle(now: number, also?: string): readonly string[] {
-    const changed = new Set<string>(also === undefined ? [] : [also]);
+  #settle(now: number, also: readonly string[] = []): readonly string[] {
+    const changed = new Set(also);
     const stuck = new Set<Line>();
     for (;;) {
       const next = oldest([...this.#lines.values()].filter((line) => !stuck.has(line)));

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { nodeHash } from "../election/rendezvous-hash.ts";
+import { nodeHash, rendezvousHash } from "../election/rendezvous-hash.ts";
 import { decodeArp } from "./arp.ts";
 import { clusterId, signingKey } from "./auth.ts";
 import {
@@ -327,6 +327,17 @@ describe("what is heard", () => {
       }),
     );
   });
+});
+
+test("who loses to a node that yields relieves it at once", () => {
+  const it = owner();
+  const other = new Other(rendezvousHash("n2", IP) > rendezvousHash("n1", IP) ? "n2" : "n3");
+  it.hear(other.hello({ leaving: true }), 1000);
+  const { changes } = it.hear(other.claims({ ip: IP, epoch: 1n, removed: false, yielding: true }), 1001);
+  expect(changes).toMatchObject([
+    { what: "Lost", cause: "BetterRank", epoch: 1n },
+    { what: "Claimed", cause: "Yielded", epoch: 3n },
+  ]);
 });
 
 describe("missing claims", () => {

@@ -1,8 +1,7 @@
 import type { Candidate } from "../election/candidates.ts";
-import { isMajority, newEpoch } from "../election/epoch.ts";
+import { newEpoch } from "../election/epoch.ts";
 import { type Claim, compareClaims, type Decision, decide, type RivalClaim } from "../election/ownership.ts";
 import { nodeHash } from "../election/rendezvous-hash.ts";
-import type { Contender } from "../election/tier.ts";
 import { Adjacencies } from "./adjacencies.ts";
 import { Announcer } from "./announcer.ts";
 import { clusterId, signingKey } from "./auth.ts";
@@ -14,6 +13,7 @@ import type { DropReason, Frame } from "./frame.ts";
 import { helloVersions } from "./hello.ts";
 import { ipBytes } from "./ip-bytes.ts";
 import type { Neighbour } from "./neighbour.ts";
+import { Reach } from "./reach.ts";
 import { type Timing, timing } from "./timing.ts";
 import { Voice } from "./voice.ts";
 
@@ -65,6 +65,7 @@ export class Segment {
   readonly #book: ClaimBook;
   readonly #voice: Voice;
   readonly #announcer: Announcer;
+  readonly #reach: Reach;
   readonly #dropped: Partial<Record<DropReason, number>> = {};
   readonly #openings = new Map<string, Opening>();
   /** When an IP must be looked at again though nothing happens. */
@@ -100,6 +101,7 @@ export class Segment {
     this.#book = new ClaimBook(node, this.#timing.removalMs);
     this.#voice = new Voice(identity, config.incarnation);
     this.#announcer = new Announcer(mac);
+    this.#reach = new Reach(node, this.#adjacencies, this.#history);
     this.#lastRunMs = nowMs;
     this.#startingSinceMs = nowMs;
     this.#nextHelloMs = nowMs;
@@ -238,7 +240,7 @@ export class Segment {
   /** Takes up a claim from before a stall. Whoever has the IP now keeps it, whatever the epochs: this node was away. */
   #resume(ip: string, nowMs: number): void {
     const claim = this.#book.claims.get(ip);
-    const rival = this.#rivals(ip)[0];
+    const rival = this.#reach.rivals(ip)[0];
     if (claim === undefined) return;
     if (rival === undefined) this.#takeUp(ip, claim.epoch, "Resumed", nowMs);
     else this.#release(ip, { what: "Lost", cause: "ClaimedMeanwhile" }, rival.node, nowMs);
@@ -246,10 +248,11 @@ export class Segment {
 
   /** Takes up a claim from this node's record, unless another that is starting too held it later. */
   #adopt(ip: string, epoch: bigint, nowMs: number): void {
-    if ((this.#snapshot?.ips.get(ip)?.length ?? 0) === 0 || this.#rivals(ip).length > 0) return;
+    const candidates = this.#snapshot?.ips.get(ip) ?? [];
+    if (candidates.length === 0 || this.#reach.rivals(ip).length > 0) return;
     const own: RivalClaim = { node: this.#config.node, epoch, yielding: false };
     const later = (holder: RivalClaim) => compareClaims(holder, own, ip) < 0;
-    if (!this.#holders(ip, nowMs).some(later)) this.#takeUp(ip, epoch, "Adopted", nowMs);
+    if (!this.#reach.holders(ip, candidates, nowMs).some(later)) this.#takeUp(ip, epoch, "Adopted", nowMs);
   }
 
   /** Clients know this node's MAC already, unless somebody had the IP in between: then the known epoch is higher. */
@@ -268,10 +271,14 @@ export class Segment {
       for (const ip of this.#book.claims.keys()) this.#dirty.add(ip);
     }
     if (this.#dirty.size === 0) return;
-    const settledAtMs = this.#settledAtMs();
-    const majority = this.#majority(nowMs);
+    const settledAtMs = this.#reach.settledAtMs(this.#timing.claimsWaitMs);
+    const majority = this.#reach.isMajority(nowMs);
     for (const ip of this.#dirty) {
-      const decision = this.#decide(ip, settledAtMs, nowMs);
+      let decision = this.#decide(ip, settledAtMs, nowMs);
+      if (decision.do === "Lose") {
+        this.#apply(ip, decision, majority, nowMs);
+        decision = this.#decide(ip, settledAtMs, nowMs); // the winner may be one that yields
+      }
       if (decision.do === "Wait") this.#due.set(ip, decision.untilMs);
       else this.#due.delete(ip);
       this.#apply(ip, decision, majority, nowMs);
@@ -284,9 +291,9 @@ export class Segment {
 
   #decide(ip: string, settledAtMs: number, nowMs: number): Decision {
     const candidates = this.#snapshot?.ips.get(ip) ?? [];
-    const rivals = this.#rivals(ip);
+    const rivals = this.#reach.rivals(ip);
     const mine = this.#book.claims.get(ip);
-    const heldBy = this.#holders(ip, nowMs)[0]?.node;
+    const heldBy = this.#reach.holders(ip, candidates, nowMs)[0]?.node;
     return decide({
       self: this.#config.node,
       ip,
@@ -294,7 +301,7 @@ export class Segment {
       wanted: candidates.length > 0,
       mine,
       rivals,
-      contenders: this.#contenders(candidates, nowMs),
+      contenders: this.#reach.contenders(candidates, this.#leavingSinceMs !== undefined, nowMs),
       heldBy,
       sinceMs: this.#openSince(ip, mine !== undefined || heldBy !== undefined, rivals, nowMs),
       settledAtMs,
@@ -337,48 +344,6 @@ export class Segment {
     this.#tableChanged = this.#recordChanged = true;
   }
 
-  /** The claims of others that count: of those who live and are past their start. */
-  #rivals(ip: string): RivalClaim[] {
-    const rivals: RivalClaim[] = [];
-    for (const neighbour of this.#adjacencies.all) {
-      const claim = neighbour.alive && !neighbour.starting ? neighbour.claims.get(ip) : undefined;
-      if (claim !== undefined) rivals.push({ node: neighbour.node, ...claim });
-    }
-    return rivals;
-  }
-
-  /**
-   * The candidates that are just starting and held the IP last, as was heard or as their record has it: they will adopt
-   * it. Of those who held it earlier nothing is waited for.
-   */
-  #holders(ip: string, nowMs: number): RivalClaim[] {
-    const holders: RivalClaim[] = [];
-    for (const { node, held, startingUntilMs } of this.#adjacencies.all) {
-      if (nowMs >= startingUntilMs) continue;
-      const epoch = held === undefined ? this.#history.recordOf(node).get(ip) : held.get(ip)?.epoch;
-      if (epoch === undefined || epoch < this.#history.known(ip)) continue;
-      if (!this.#snapshot?.ips.get(ip)?.some((candidate) => candidate.node === node)) continue;
-      holders.push({ node, epoch, yielding: false });
-    }
-    return holders;
-  }
-
-  /** The candidates within reach. One that takes too long to start is not, until it has started. */
-  #contenders(candidates: readonly Candidate[], nowMs: number): Contender[] {
-    const contenders: Contender[] = [];
-    for (const { node, score } of candidates) {
-      if (node === this.#config.node) {
-        const leaving = this.#leavingSinceMs !== undefined;
-        contenders.push({ node, score, leaving, notForwarding: false, rejoining: false });
-        continue;
-      }
-      const neighbour = this.#adjacencies.get(node);
-      if (!neighbour?.alive || (neighbour.starting && nowMs >= neighbour.startingUntilMs)) continue;
-      contenders.push({ node, score, ...neighbour.standing(nowMs) });
-    }
-    return contenders;
-  }
-
   /** Since when an IP is open to be claimed: free, or yielded by all who claim it. */
   #openSince(ip: string, held: boolean, rivals: readonly RivalClaim[], nowMs: number): number {
     const kind = rivals.length === 0 ? "Free" : "Yielded";
@@ -390,25 +355,6 @@ export class Segment {
     if (opening?.kind === kind) return opening.sinceMs;
     this.#openings.set(ip, { kind, sinceMs: nowMs });
     return nowMs;
-  }
-
-  /** From when on missing claims are waited for no longer. */
-  #settledAtMs(): number {
-    let settledAtMs = Number.NEGATIVE_INFINITY;
-    for (const { missingSinceMs = Number.NEGATIVE_INFINITY, starting } of this.#adjacencies.all)
-      if (!starting) settledAtMs = Math.max(settledAtMs, missingSinceMs + this.#timing.claimsWaitMs);
-    return settledAtMs;
-  }
-
-  /**
-   * Says whether enough nodes are within reach for a claim that outlives a heal. Who missed two hellos does not count: when
-   * a cable is cut, the others fall silent one after the other, and the first to be dead must not be a majority's matter.
-   */
-  #majority(nowMs: number): boolean {
-    const known = new Set([this.#config.node, ...this.#history.recordedNodes()]);
-    for (const { node } of this.#adjacencies.all) known.add(node);
-    const reached = this.#adjacencies.all.filter(({ alive, doubtfulAtMs }) => alive && nowMs < doubtfulAtMs);
-    return isMajority(1 + reached.length, known.size);
   }
 
   #take(neighbour: Neighbour, { type, body }: Frame, nowMs: number): void {

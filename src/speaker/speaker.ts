@@ -150,7 +150,7 @@ class SpeakerRole {
     const found = usableInterfaces(machine, this.#interfaces);
     if (JSON.stringify(found) !== JSON.stringify(this.#interfaces)) {
       this.#interfaces = found;
-      this.#deps.log.info("interfaces to announce on", { interfaces: found.map(({ name }) => name) });
+      this.#deps.log.info("usable interfaces", { interfaces: found.map(({ name }) => name) });
       this.#wake();
       this.#showStatus();
     }

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Lab } from "../lab/lab.ts";
-import { NODE_NAMES } from "../lab/plan.ts";
+import { NODE_NAMES, type NodeName } from "../lab/plan.ts";
 import { addressOf, ownerOf, reachable, service, startProduct } from "./product.ts";
 
 /** Restarts that must leave no trace: what a leak of one descriptor each would show beyond doubt. */
@@ -52,6 +52,7 @@ test(
       if (restart === WARM_UP) before = uses();
       await lab.controlPlane.stopApiServer("SIGKILL");
       await lab.controlPlane.startApiServer();
+      await heartbeats();
     }
     // The watches are there again: a new Service is served.
     await lab.kubectl(["apply", "--filename=-"], service("after"));
@@ -79,3 +80,15 @@ test("with the API server away a dead node's IP still moves", async () => {
   await lab.faults.join(owner, "data");
   await lab.controlPlane.startApiServer();
 });
+
+/** Waits until every node's heartbeat came through again: Kubernetes may not take them, and with them the pods, for dead. */
+async function heartbeats(): Promise<void> {
+  const since = Date.now();
+  const renewed = (node: NodeName) =>
+    lab.until(
+      `/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/${node}`,
+      `the heartbeat of ${node} is renewed`,
+      (lease) => Date.parse(lease?.spec?.renewTime) > since,
+    );
+  await Promise.all(NODE_NAMES.map(renewed));
+}

@@ -25,6 +25,7 @@ The lab stays until Ctrl-C. Try, in another terminal:
   npm run lab:ctl -- kill-speaker n3             (start-speaker n3)
   npm run lab:ctl -- stop-api                    (start-api)
   npm run lab:ctl -- shell client
+  npm run lab:ctl -- logs
   npm run lab:ctl -- --help
 `;
 
@@ -65,17 +66,17 @@ async function run(options: Options, interrupted: Promise<void>): Promise<number
     figures.upMs = performance.now() - begun;
     teller.done(`lab ${lab.topology.prefix.replace(/-$/, "")} is up after ${ms(figures.upMs)}`);
     ok = await story(lab, teller, figures, interrupted);
-    if (!options.once) {
+    if (!options.once && interrupts === 0) {
       process.stdout.write(HINTS);
       await interrupted;
     }
   } catch (error) {
-    teller.failed(error instanceof Error ? error.message : String(error));
+    teller.failed(reason(error));
   }
   teller.step("Cleaning up");
   await lab?.stop();
   teller.done("nothing is left");
-  if (options.json) process.stdout.write(`${JSON.stringify({ ok, ...figures })}\n`);
+  if (options.json) process.stdout.write(`${JSON.stringify({ ok, ...figures }, rounded)}\n`);
   return ok ? 0 : 1;
 }
 
@@ -85,10 +86,24 @@ async function story(lab: Lab, teller: Teller, figures: Figures, interrupted: Pr
     const over = await Promise.race([tellStory(lab, teller, figures), interrupted.then(() => "interrupted")]);
     return over === undefined;
   } catch (error) {
-    teller.failed(error instanceof Error ? error.message : String(error));
-    teller.say(`logs: ${lab.directory}/logs`);
+    teller.failed(reason(error));
+    if (interrupts > 0) return false;
+    // The logs go with the lab; what they complain of stays on the screen.
+    for (const one of [lab.herald.controller, ...lab.herald.speakers.values()])
+      teller.say(`${one.name}: ${one.complaint()}`);
     return false;
   }
+}
+
+/** One line. After Ctrl-C, which ends the programs that run as well, whatever went wrong is the interrupt's doing. */
+function reason(error: unknown): string {
+  if (interrupts > 0) return "interrupted";
+  return (error instanceof Error ? error.message : String(error)).replace(/\s+/g, " ").trim();
+}
+
+/** A tenth of a millisecond is more than any figure here is worth. */
+function rounded(_: string, value: unknown): unknown {
+  return typeof value === "number" ? Math.round(value * 10) / 10 : value;
 }
 
 const { promise: interrupted, resolve: interrupt } = Promise.withResolvers<void>();
