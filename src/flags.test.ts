@@ -41,7 +41,7 @@ test("--help names every flag, its value and default", () => {
 
 test.each([
   { text: "0.0.0.0:7980", want: { host: "0.0.0.0", port: 7980 } },
-  { text: ":7980", want: { host: "::", port: 7980 } },
+  { text: ":7980", want: { port: 7980 } },
   { text: "[::1]:1", want: { host: "::1", port: 1 } },
   { text: "7980", want: undefined },
   { text: "::1:7980", want: undefined },

@@ -47,13 +47,14 @@ export function helpText(usage: string, about: string, flags: readonly Flag[]): 
   return `Usage: ${usage}\n\n${about}\n\nFlags:\n${rows.join("\n")}\n`;
 }
 
-/** Reads "host:port", "[v6]:port" or ":port". Throws BadFlag. */
-export function readAddress(flag: string, text: string): { readonly host: string; readonly port: number } {
+/** Reads "host:port", "[v6]:port", or ":port" for every address that the machine has. Throws BadFlag. */
+export function readAddress(flag: string, text: string): { readonly host?: string; readonly port: number } {
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(text);
   const port = Number(match?.[3]);
   if (match === null || port > 65_535)
     throw new HeraldError("BadFlag", `--${flag} ${text}: not an address with a port; write it like 0.0.0.0:7980`);
-  return { host: match[1] ?? (match[2] || "::"), port };
+  const host = match[1] ?? match[2];
+  return host ? { host, port } : { port };
 }
 
 /** Reads a duration within bounds, in milliseconds. Throws BadFlag. */

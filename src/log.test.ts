@@ -38,3 +38,9 @@ test("an error's causes follow it, each once", () => {
   loop.cause = loop;
   expect(errorText(loop)).toBe("loop");
 });
+
+test("nothing that is logged can command the terminal", () => {
+  const { lines, log } = logged("info", true);
+  log.info("seen", { node: "n1\u001b[2J", names: ["\u009b2J"] });
+  expect(lines).toEqual(['03:04:05.678 INFO  seen node="n1\\u001b[2J" names=["\\u009b2J"]\n']);
+});

@@ -88,6 +88,12 @@ function humanLine(time: Date, level: LogLevel, message: string, fields: LogFiel
 }
 
 function humanValue(value: unknown): string {
-  if (typeof value === "string") return /[\s"=]/.test(value) || value === "" ? JSON.stringify(value) : value;
-  return typeof value === "object" ? JSON.stringify(value, (_, inner) => plain(inner)) : String(value);
+  if (typeof value === "string") return /[\s"=\p{Cc}]/u.test(value) || value === "" ? quoted(value) : value;
+  return typeof value === "object" ? quoted(value) : String(value);
+}
+
+/** JSON without the control characters that JSON allows: a terminal obeys them. */
+function quoted(value: unknown): string {
+  const json = JSON.stringify(value, (_, inner) => plain(inner));
+  return json.replace(/\p{Cc}/gu, (one) => `\\u00${one.charCodeAt(0).toString(16).padStart(2, "0")}`);
 }

@@ -3,7 +3,8 @@ import type { Registry } from "prom-client";
 import { HeraldError } from "./errors.ts";
 
 export interface StatusServerOptions {
-  readonly host: string;
+  /** Absent: all addresses, IPv4 alone on a machine without IPv6. */
+  readonly host?: string;
   readonly port: number;
   readonly registry: Registry;
   /** Undefined: ready; else what is missing. */
@@ -41,10 +42,10 @@ export async function startStatusServer({ host, port, registry, notReady }: Stat
   await new Promise<void>((resolve, reject) => {
     server.once("error", (cause: NodeJS.ErrnoException) => {
       const why = cause.code === "EADDRINUSE" ? "the port is in use" : cause.message;
-      const message = `listen on ${host}:${port}: ${why}; pass another --metrics-address`;
+      const message = `listen on ${host ?? ""}:${port}: ${why}; pass another --metrics-address`;
       reject(new HeraldError("PortInUse", message, { cause }));
     });
-    server.listen(port, host, resolve);
+    server.listen({ port, ...(host !== undefined && { host }) }, resolve);
   });
   return server;
 }

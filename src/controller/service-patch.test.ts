@@ -131,6 +131,16 @@ test.each([
   expect(patch?.status?.loadBalancer?.ingress).toEqual(left);
 });
 
+test("who waits keeps the record of an address that no pool has yet, and loses that of another's", () => {
+  const noted = (ips: string) =>
+    service({ metadata: { annotations: { "heraldlb.io/assigned-pool": "p", "heraldlb.io/assigned-ips": ips } } });
+  expect(servicePatch(noted("203.0.113.1"), waiting, options)?.metadata).toBeUndefined();
+  expect(servicePatch(noted("192.0.2.1"), waiting, options)?.metadata?.annotations).toEqual({
+    "heraldlb.io/assigned-pool": null,
+    "heraldlb.io/assigned-ips": null,
+  });
+});
+
 test("a Service that is no longer served loses record and condition, and nothing else", () => {
   const assigned = merge({}, servicePatch(service(), held, options)) as { status: { conditions: unknown[] } };
   const before = merge(assigned, { status: { conditions: [ready, ...assigned.status.conditions] } });

@@ -32,7 +32,7 @@ export function servicePatch(service: Service, outcome: Outcome, options: PatchO
   const { reason, message } = verdict(outcome);
   const status = outcome.state === "Assigned" ? "True" : "False";
   return compose(
-    recordPatch(service, held),
+    held || !isAwaitingPool(service, options.inPool) ? recordPatch(service, held) : undefined,
     held ? heldIngress(service, held) : remainingIngress(service, options.inPool),
     conditionsWith(service.conditions, { type: CONDITION.assigned, status, reason, message }, options.now),
   );
@@ -72,6 +72,11 @@ function recordPatch({ meta }: Service, held: Assignment | undefined): Record<st
   const changed = Object.entries(wanted).filter(([name, value]) => meta.annotations[name] !== value);
   if (changed.length === 0) return undefined;
   return Object.fromEntries(changed.map(([name, value]) => [name, value ?? null]));
+}
+
+/** Tells whether no pool has the recorded addresses, as after a restore: the record asks for them until one comes. */
+function isAwaitingPool({ meta }: Service, inPool: (ip: string) => boolean): boolean {
+  return !(meta.annotations[ANNOTATION.assignedIPs] ?? "").split(",").some(inPool);
 }
 
 function heldIngress({ ingress }: Service, held: Assignment): readonly ServiceIngress[] | undefined {

@@ -4,6 +4,7 @@ import type { Service } from "../api/objects.ts";
 import type { Cancel } from "../clock.ts";
 import { AddressBook } from "../ipam/address-book.ts";
 import { parseIP } from "../ipam/addresses.ts";
+import { Budgets } from "../kube/budgets.ts";
 import type { EventRecorder } from "../kube/events.ts";
 import { ipPools } from "../kube/herald-resources.ts";
 import { keyOf, services } from "../kube/resource.ts";
@@ -25,6 +26,9 @@ export interface TermDeps extends Pick<ControllerDeps, "client" | "clock" | "ran
 
 const WORKERS = 32;
 
+/** Writes of one Service: what needs more is a quarrel with another writer, who must not make a busy loop of it. */
+const PACE = { burst: 10, refillMs: 5000, most: 20_000 };
+
 /** How full a pool is gets written this long after it changed, so that many assignments are one write. */
 const USAGE_AFTER_MS = 1000;
 
@@ -39,6 +43,9 @@ export class Term {
   readonly #book: AddressBook;
   /** Services that were served and are no more, whether deleted or of another type or class now. */
   readonly #departed = new Set<string>();
+  readonly #pace = new Budgets(PACE);
+  /** Services whose next write waits for the pace. */
+  readonly #contested = new Set<string>();
   #usageTimer: Cancel | undefined;
 
   constructor(deps: TermDeps) {
@@ -138,10 +145,26 @@ export class Term {
         before = current;
         // Between two tries the Service may have become another's, or another Service of its name.
         if (!this.#isOurs(current) || current.meta.uid !== service.meta.uid) return undefined;
-        return this.#patch(current);
+        const patch = this.#patch(current);
+        return patch && this.#mayWrite(key) ? patch : undefined;
       },
     });
     if (written) this.#tell(before, key);
+  }
+
+  /** Tells whether the Service may be written now; where not it is looked at again later. */
+  #mayWrite(key: string): boolean {
+    const { clock, log } = this.#deps;
+    const waitMs = this.#pace.spend(key, clock.now());
+    if (waitMs === 0) {
+      this.#contested.delete(key);
+      return true;
+    }
+    if (!this.#contested.has(key))
+      log.warn("the Service is overwritten again and again: does another controller serve it too?", { service: key });
+    this.#contested.add(key);
+    this.#services.addAfter(key, waitMs);
+    return false;
   }
 
   #patch(service: Service): ServicePatch | undefined {
@@ -156,6 +179,7 @@ export class Term {
 
   /** Takes the record off a Service that has another type or class now; of a deleted one there is nothing left. */
   async #forget(key: string, signal: AbortSignal): Promise<void> {
+    this.#contested.delete(key);
     if (!this.#departed.has(key)) return;
     await writeStatus({
       ...this.#deps,
@@ -180,7 +204,11 @@ export class Term {
     const about = { apiVersion: "v1", kind: "Service", namespace, name, uid };
     if (outcome.state === "Assigned") this.#deps.events.record(about, "Normal", "Assigned", message);
     else this.#deps.events.record(about, "Warning", "AssignmentFailed", message);
-    this.#deps.log.info(outcome.state === "Assigned" ? "assigned" : "not assigned", { service: key, reason, message });
+    this.#deps.log.info(outcome.state === "Assigned" ? "assigned" : "not assigned", {
+      service: key,
+      reason,
+      why: message,
+    });
   }
 
   async #reconcilePool(name: string, signal: AbortSignal): Promise<void> {

@@ -334,6 +334,8 @@ type Step =
       readonly createdAt: number;
       readonly families: readonly IPFamily[];
       readonly policy: Demand["policy"];
+      /** What its status says when it is new: somebody else's assignment. */
+      readonly had: readonly string[];
     }
   | { readonly do: "remove" | "overwrite"; readonly key: string }
   | { readonly do: "stranger"; readonly key: string; readonly ips: readonly string[] }
@@ -345,8 +347,12 @@ const key = fc.constantFrom(...KEYS);
 const families = fc.constantFrom<readonly IPFamily[]>(["IPv4"], ["IPv6"], ["IPv4", "IPv6"], ["IPv6", "IPv4"]);
 const policy = fc.constantFrom<Demand["policy"]>("SingleStack", "PreferDualStack", "RequireDualStack");
 const name = fc.constantFrom("p", "q");
+const had = fc.oneof(fc.constant([]), fc.subarray(["192.0.2.3", "2001:db8::1"]));
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ do: fc.constant("put" as const), key, createdAt: fc.nat(3), families, policy }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({ do: fc.constant("put" as const), key, createdAt: fc.nat(3), families, policy, had }),
+  },
   { weight: 2, arbitrary: fc.record({ do: fc.constantFrom("remove" as const, "overwrite" as const), key }) },
   fc.record({ do: fc.constant("stranger" as const), key, ips: fc.subarray(["192.0.2.1", "192.0.2.3", "2001:db8::1"]) }),
   {
@@ -388,7 +394,8 @@ class Cluster {
         // The first family of a Service can't be changed while it is of type LoadBalancer.
         const first = known?.families[0] ?? step.families[0] ?? "IPv4";
         const families = [first, ...step.families.filter((family) => family !== first)];
-        const now = demand(step.key, { createdAt: step.createdAt, ...known, families, policy: step.policy });
+        const made = { createdAt: step.createdAt, status: step.had.map(ip) };
+        const now = demand(step.key, { ...made, ...known, families, policy: step.policy });
         this.strangers.delete(step.key);
         this.demands.set(step.key, now);
         return this.book.put(now, NOW);
@@ -426,8 +433,13 @@ class Cluster {
     for (const [key, demand] of this.demands) {
       const held = heldBy(this.book.outcome(key));
       const { record: _, ...rest } = demand;
-      this.demands.set(key, { ...rest, status: held?.ips ?? [], ...(held && { record: held }) });
+      const others = demand.status.filter((ip) => !this.book.contains(ip));
+      this.demands.set(key, { ...rest, status: held?.ips ?? others, ...(held && { record: held }) });
     }
+  }
+
+  heldByAnybody(): readonly string[] {
+    return [...this.outcomes().values()].flatMap((outcome) => heldBy(outcome)?.ips.map(formatIP) ?? []);
   }
 
   outcomes(): Map<string, Outcome> {
@@ -475,6 +487,11 @@ function checkContract(
     return;
   }
   const families = wanted.policy === "SingleStack" ? wanted.families.slice(0, 1) : wanted.families;
+  if (families.length === 1 && heldBy(before) === undefined) {
+    const shown = wanted.status.filter((ip) => families.includes(ip.family) && cluster.book.contains(ip));
+    const held = cluster.heldByAnybody();
+    for (const ip of shown) expect(held, `${key} was not left the address that it came with`).toContain(formatIP(ip));
+  }
   const kept = (heldBy(before)?.ips ?? []).filter(({ family }) => families.includes(family));
   const holds = heldBy(after)?.ips ?? [];
   for (const { family } of holds) expect(families, `${key} holds what it does not want`).toContain(family);

@@ -54,7 +54,8 @@ const LONGEST = 45;
 /** The upper 96 bits of ::ffff:0:0/96 (RFC 4291 section 2.5.5.2). */
 const MAPPED = 0xffffn;
 
-function parseIPv4(text: string): number | undefined {
+/** Reads an IPv4 address in dotted decimal, as parseIP does, without the cost of a bigint. */
+export function parseIPv4(text: string): number | undefined {
   let value = 0;
   let octet = -1;
   let dots = 0;

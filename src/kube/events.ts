@@ -1,6 +1,7 @@
 import type { Clock } from "../clock.ts";
 import { isStatus } from "./api-error.ts";
 import { backOffMs, pause } from "./back-off.ts";
+import { Budgets, touch } from "./budgets.ts";
 import { type KubeClient, MERGE_PATCH } from "./client.ts";
 import { microTime } from "./micro-time.ts";
 
@@ -61,7 +62,7 @@ export class EventRecorder {
   readonly #deps: EventRecorderDeps;
   /** By what makes events the same; the one used last comes last. */
   readonly #series = new Map<string, Series>();
-  readonly #budgets = new Map<string, { tokens: number; atMs: number }>();
+  readonly #budgets = new Budgets({ burst: BURST, refillMs: REFILL_MS, most: MAX_KEPT });
   readonly #due = new Set<Series>();
   readonly #closed = new AbortController();
   #writing: Promise<void> | undefined;
@@ -80,16 +81,16 @@ export class EventRecorder {
       known.count++;
       known.lastMs = nowMs;
       known.lastWall = clock.wallNow();
-      touch(this.#series, key, known);
+      touch(this.#series, key, known, MAX_KEPT);
       if (known.written > 0 && nowMs - known.writtenMs >= SERIES_WRITE_MS) this.#write(known);
       return;
     }
-    if (!this.#spend(JSON.stringify([about.kind, about.namespace, about.name]), nowMs)) {
+    if (this.#budgets.spend(JSON.stringify([about.kind, about.namespace, about.name]), nowMs) > 0) {
       this.#deps.dropped?.();
       return;
     }
     const series = this.#start(key, about, type, reason, note);
-    touch(this.#series, key, series);
+    touch(this.#series, key, series, MAX_KEPT);
     this.#write(series);
   }
 
@@ -127,15 +128,6 @@ export class EventRecorder {
     };
     const path = `/apis/events.k8s.io/v1/namespaces/${namespace}/events`;
     return { key, path, body, count: 1, lastMs: clock.now(), lastWall: wall, written: 0, writtenMs: 0 };
-  }
-
-  /** Takes a token of the object's budget, if there is one. */
-  #spend(object: string, nowMs: number): boolean {
-    const known = this.#budgets.get(object) ?? { tokens: BURST, atMs: nowMs };
-    const tokens = Math.min(BURST, known.tokens + (nowMs - known.atMs) / REFILL_MS);
-    const spent = tokens >= 1;
-    touch(this.#budgets, object, { tokens: spent ? tokens - 1 : tokens, atMs: nowMs });
-    return spent;
   }
 
   #write(series: Series): void {
@@ -192,15 +184,5 @@ export class EventRecorder {
     }
     series.written = count;
     series.writtenMs = clock.now();
-  }
-}
-
-/** Sets an entry as the one used last, and lets go of the one not used for longest where there are too many. */
-function touch<V>(map: Map<string, V>, key: string, value: V): void {
-  map.delete(key);
-  map.set(key, value);
-  for (const oldest of map.keys()) {
-    if (map.size <= MAX_KEPT) break;
-    map.delete(oldest);
   }
 }

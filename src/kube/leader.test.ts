@@ -107,6 +107,35 @@ test("a leader that crashes is followed within 5 s", async () => {
   }
 });
 
+test("a renewal that fails after the deadline ends the term at once, not in the past", async () => {
+  const clock = new FakeClock();
+  const leases = new FakeLeases();
+  const delays: number[] = [];
+  const watched = {
+    now: () => clock.now(),
+    wallNow: () => clock.wallNow(),
+    after: (delayMs: number, run: () => void) => {
+      delays.push(delayMs);
+      return clock.after(delayMs, run);
+    },
+  };
+  const direct = leases.clientOf("a");
+  let isSlow = false;
+  const client = {
+    request: async <T>(request: KubeRequest): Promise<T> => {
+      if (isSlow) await new Promise<void>((resolve) => clock.after((request.timeoutMs ?? 0) + 20, resolve));
+      return await direct.request<T>(request);
+    },
+  };
+  const one = elector(leases, clock, "a", { clock: watched, client });
+  await clock.advance(1000);
+  isSlow = true;
+  leases.cutOff.add("a");
+  await clock.advance(4000);
+  expect(one.leads()).toBe(false);
+  expect(delays.filter((delayMs) => delayMs < 0)).toEqual([]);
+});
+
 test("a leader without the API server has stopped before another starts", async () => {
   const clock = new FakeClock();
   const leases = new FakeLeases();

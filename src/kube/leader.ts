@@ -131,7 +131,7 @@ class Lease {
     const { clock, identity, log } = this.#options;
     let waitMs = this.#deadlineMs / 3;
     for (;;) {
-      await pause(clock, Math.min(waitMs, this.#left()), until);
+      await pause(clock, Math.max(0, Math.min(waitMs, this.#left())), until);
       if (until.aborted) return true;
       if (this.#left() <= 0) return false;
       try {

@@ -175,6 +175,17 @@ test("a bookmark moves the place to resume, not the store's version", async () =
   expect(api.last.query.resourceVersion).toBe("90");
 });
 
+test("a kind that is not installed yet is one line with the remedy, and is found once it is there", async () => {
+  const api = new FakeApi();
+  api.list = () => new ApiError("GET /apis/x", 404, "404 page not found");
+  const { seen, logged } = await start(api);
+  await api.clock.advance(60_000);
+  expect(logged).toEqual([expect.stringMatching(/does not know this kind: apply config\/crd/)]);
+  api.list = () => listOf([service("a", 3)], 10);
+  await api.clock.advance(10_000);
+  expect(seen()).toEqual(["ns/a - 3"]);
+});
+
 test("a stream that breaks is resumed after a back-off that grows, without a new list", async () => {
   const api = new FakeApi();
   const { seen, logged } = await start(api);

@@ -17,6 +17,8 @@ const SHORT_WATCH_MS = 1000;
 /** The server ends a watch after 5 to 10 minutes, each at another time. */
 const WATCH_MIN_S = 300;
 const WATCH_SPREAD_S = 300;
+/** What a 404 for a whole collection means. */
+const UNKNOWN_KIND = "the API server does not know this kind: apply config/crd; nothing is done without it";
 
 export interface ReflectorDeps<T extends Kept> {
   readonly client: Pick<KubeClient, "request" | "watch">;
@@ -173,7 +175,8 @@ export class Reflector<T extends Kept> {
     const what = errorText(error);
     if (what === this.#logged || isStatus(error, 410)) this.#log.debug("watch failed", { error, retryInMs });
     else {
-      this.#log.warn("watch failed; what is known stays in use, and it is tried until it works", { error, retryInMs });
+      const meaning = isStatus(error, 404) ? UNKNOWN_KIND : "watch failed; what is known stays in use";
+      this.#log.warn(`${meaning}, and it is tried until it works`, { error, retryInMs });
       this.#logged = what;
     }
     return retryInMs;

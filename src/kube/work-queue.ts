@@ -119,7 +119,7 @@ export class WorkQueue {
     const failures = (this.#failures.get(key) ?? 0) + 1;
     this.#failures.set(key, failures);
     const asked = error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0;
-    const delayMs = Math.max(backOffMs(this.#backOff, failures, this.#deps.random), asked);
+    const delayMs = Math.max(Math.round(backOffMs(this.#backOff, failures, this.#deps.random)), asked);
     const cancel = this.#deps.clock.after(delayMs, () => {
       this.#retries.delete(key);
       this.add(key);

@@ -267,6 +267,52 @@ test("a status that somebody empties, overwrites or un-notes is put back", async
   expect([after.metadata.annotations, after.status]).toEqual([before.metadata.annotations, before.status]);
 });
 
+test("somebody who overwrites a status again and again is answered at a pace", async () => {
+  const one = await start();
+  await createPool("p", ["192.0.2.78"]);
+  await createService("web");
+  await untilIP("web", "192.0.2.78");
+  for (let n = 0; n < 40; n++) {
+    await patch("web", { status: { loadBalancer: { ingress: [{ ip: `203.0.113.${n}` }] } } }, "/status");
+    await new Promise(setImmediate);
+    if (n < 5) await untilIP("web", "192.0.2.78");
+    else await client.request({ method: "GET", path: path("web") });
+  }
+  await untilIP("web", "192.0.2.78");
+  expect(await metric(one, WRITTEN)).toBeLessThan(15);
+});
+
+test("one Service whose status the API server refuses holds nobody up, and is served once it may be", async () => {
+  const admission = "/apis/admissionregistration.k8s.io/v1";
+  const only = { name: "ours", expression: `request.namespace == "${namespace}" && request.name == "refused"` };
+  const spec = {
+    matchConstraints: {
+      resourceRules: [{ apiGroups: [""], apiVersions: ["v1"], resources: ["services/status"], operations: ["UPDATE"] }],
+    },
+    matchConditions: [only],
+    validations: [{ expression: "false", message: "not this one" }],
+  };
+  const policies = [
+    ["validatingadmissionpolicies", { metadata: { name: "refuse" }, spec }],
+    [
+      "validatingadmissionpolicybindings",
+      { metadata: { name: "refuse" }, spec: { policyName: "refuse", validationActions: ["Deny"] } },
+    ],
+  ] as const;
+  for (const [kind, body] of policies) await client.request({ method: "POST", path: `${admission}/${kind}`, body });
+  await createService("refused");
+  const refused = () => patch("refused", { status: { loadBalancer: { ingress: [{ ip: "203.0.113.1" }] } } }, "/status");
+  await expect.poll(() => refused().then(() => "", String), { timeout: 15_000 }).toContain("not this one");
+  await createPool("p", ["192.0.2.130-192.0.2.169"]);
+  const one = await start();
+  await expect.poll(() => metric(one, 'herald_api_writes_total{kind="Service",result="failed"}')).toBeGreaterThan(0);
+  const names = Array.from({ length: 35 }, (_, n) => `s${n}`);
+  for (const name of names) await createService(name);
+  for (const name of names) await until(name, (service) => ips(service).length === 1);
+  for (const [kind] of policies) await client.request({ method: "DELETE", path: `${admission}/${kind}/refuse` });
+  await until("refused", (service) => ips(service).length === 1);
+}, 60_000);
+
 test("a restart with Services that wait moves nobody and writes nothing", async () => {
   const first = await start();
   await createPool("p", ["192.0.2.80-192.0.2.84"]);
@@ -306,6 +352,28 @@ test("holders are adopted before those who wait are served, also from another co
   await untilIP("older", "192.0.2.91");
   const holder = await untilReason("holder", "Assigned");
   expect(holder.status.loadBalancer.ingress).toEqual([{ ip: "192.0.2.90", ipMode: "VIP" }]);
+});
+
+test("addresses from before Herald stay, also where their pool is made after its start", async () => {
+  await start();
+  await createService("older");
+  await createService("holder");
+  await patch("holder", { status: { loadBalancer: { ingress: [{ ip: "192.0.2.95" }] } } }, "/status");
+  const noted = {
+    "heraldlb.io/assigned-pool": "p",
+    "heraldlb.io/assigned-ips": "192.0.2.96",
+    "heraldlb.io/assigned-at": "2026-01-01T00:00:00.000Z",
+  };
+  const body = {
+    metadata: { name: "restored", annotations: noted },
+    spec: { type: "LoadBalancer", ports: [{ port: 80 }] },
+  };
+  await client.request({ method: "POST", path: `/api/v1/namespaces/${namespace}/services`, body });
+  for (const name of ["older", "holder", "restored"]) await untilReason(name, "NoPool");
+  await createPool("p", ["192.0.2.95-192.0.2.97"]);
+  await untilIP("older", "192.0.2.97");
+  expect(ips(await untilReason("holder", "Assigned"))).toEqual(["192.0.2.95"]);
+  expect((await untilIP("restored", "192.0.2.96")).metadata.annotations).toEqual(noted);
 });
 
 test("a cloud's address stays on a Service that no pool serves", async () => {

@@ -60,7 +60,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       return child.exitCode === null && child.signalCode === null;
     },
     stop: async (name = "SIGTERM") => {
-      signal(pid, name);
+      // The pid of one that has ended may be another's by now.
+      if (started !== undefined && startTime(pid) === started) signal(pid, name);
       // A stopped process takes nothing but SIGKILL.
       if (!(await gone(pid, started, 10_000))) signal(pid, "SIGKILL");
       await ended;
