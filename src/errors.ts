@@ -8,7 +8,8 @@ export type ErrorCode =
   | "NoNativeAddon"
   | "NoPacketSocket"
   | "NoSuchInterface"
-  | "PortInUse";
+  | "PortInUse"
+  | "SegmentThreadFailed";
 
 /** An error that somebody must mend: its message is one line that names the object, what is wrong and the remedy. */
 export class HeraldError extends Error {

@@ -2,16 +2,25 @@
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { Registry } from "prom-client";
-import { systemClock } from "./clock.ts";
+import { type Clock, systemClock } from "./clock.ts";
 import { HeraldError } from "./errors.ts";
 import { type Flag, type Given, helpText, readAddress, readDuration, readFlags, readLogLevel } from "./flags.ts";
+import { readHelloKey } from "./hello-key.ts";
+import { KubeClient } from "./kube/client.ts";
+import { connect } from "./kube/connection.ts";
+import { createRequestMetrics } from "./kube/request-metrics.ts";
 import { createLog, errorText, type Log } from "./log.ts";
+import { startStatusServer } from "./status-server.ts";
 
 const METRICS_ADDRESS = ":7980";
 const NAMESPACE = "herald-system";
 
 const COMMON: readonly Flag[] = [
-  { name: "kubeconfig", value: "FILE", help: "how to reach the API server; without it: as a Pod of the cluster" },
+  {
+    name: "kubeconfig",
+    value: "FILE",
+    help: "how to reach the API server; without it: as a Pod, or by $KUBECONFIG or ~/.kube/config",
+  },
   {
     name: "namespace",
     value: "NAME",
@@ -35,12 +44,16 @@ interface Role {
 
 /** What every role gets of the process. */
 interface Shell {
+  readonly clock: Clock;
+  readonly random: () => number;
   readonly log: Log;
   readonly registry: Registry;
   /** Aborted at SIGTERM or SIGINT. */
   readonly signal: AbortSignal;
   /** Says what is missing for /readyz; undefined: ready. */
   readonly notReady: (missing: string | undefined) => void;
+  /** Finds the API server; connects to nothing yet. To be called once the other flags are checked. */
+  readonly connect: () => Promise<KubeClient>;
 }
 
 const ROLES: Readonly<Record<string, Role>> = {
@@ -56,28 +69,18 @@ const ROLES: Readonly<Record<string, Role>> = {
         default: process.env.POD_NAME || `${hostname()}-${process.pid}`,
       },
     ],
-    run: async (given, shell) => {
-      const { connect } = await import("./kube/connection.ts");
-      const { KubeClient } = await import("./kube/client.ts");
+    run: async (given, { connect, notReady, ...shell }) => {
+      const namespace = required(given, "controller", "namespace");
+      const identity = required(given, "controller", "identity");
       const { runController } = await import("./controller/controller.ts");
-      const connection = await connect({ kubeconfig: given.get("kubeconfig") });
-      const client = new KubeClient(connection, { clock: systemClock });
-      try {
-        await runController({
-          client,
-          namespace: given.get("namespace") ?? NAMESPACE,
-          identity: given.get("identity") ?? "",
-          classOnly: given.has("class-only"),
-          clock: systemClock,
-          random: Math.random,
-          log: shell.log,
-          registry: shell.registry,
-          signal: shell.signal,
-          ready: (is) => shell.notReady(is ? undefined : "the API server has not been read yet"),
-        });
-      } finally {
-        client.close();
-      }
+      await runController({
+        ...shell,
+        client: await connect(),
+        namespace,
+        identity,
+        classOnly: given.has("class-only"),
+        ready: (is) => notReady(is ? undefined : "the API server has not been read yet"),
+      });
     },
   },
   speaker: {
@@ -93,33 +96,12 @@ const ROLES: Readonly<Record<string, Role>> = {
       { name: "hello-key-file", value: "FILE", help: "the key that signs what speakers say to each other" },
       { name: "hello-interval", value: "TIME", help: "between hellos; the same on all nodes", default: "100ms" },
     ],
-    run: async (given, shell) => {
+    run: async (given, { connect, ...shell }) => {
       const node = required(given, "speaker", "node-name");
-      const { readHelloKey } = await import("./hello-key.ts");
       const key = readHelloKey(required(given, "speaker", "hello-key-file"));
       const helloIntervalMs = readDuration("hello-interval", given.get("hello-interval") ?? "", 50, 1_000);
-      const { connect } = await import("./kube/connection.ts");
-      const { KubeClient } = await import("./kube/client.ts");
       const { runSpeaker } = await import("./speaker/speaker.ts");
-      const connection = await connect({ kubeconfig: given.get("kubeconfig") });
-      const client = new KubeClient(connection, { clock: systemClock });
-      try {
-        await runSpeaker({
-          client,
-          node,
-          key,
-          helloIntervalMs,
-          version: version(),
-          clock: systemClock,
-          random: Math.random,
-          log: shell.log,
-          registry: shell.registry,
-          signal: shell.signal,
-          notReady: shell.notReady,
-        });
-      } finally {
-        client.close();
-      }
+      await runSpeaker({ ...shell, client: await connect(), node, key, helloIntervalMs, version: version() });
     },
   },
 };
@@ -181,18 +163,34 @@ async function runRole(command: string, role: Role, given: Given): Promise<void>
   process.once("SIGTERM", onSignal).once("SIGINT", onSignal);
   const registry = new Registry();
   let missing: string | undefined = "starting";
-  const notReady = (what: string | undefined) => {
-    missing = what;
-  };
-  const { startStatusServer } = await import("./status-server.ts");
+  let client: KubeClient | undefined;
   const server = await startStatusServer({ ...address, registry, notReady: () => missing });
   log.info(`herald ${command} starts`, { version: version(), metrics: given.get("metrics-address") });
   try {
-    await role.run(given, { log, registry, signal: stop.signal, notReady });
+    await role.run(given, {
+      clock: systemClock,
+      random: Math.random,
+      log,
+      registry,
+      signal: stop.signal,
+      notReady: (what) => {
+        missing = what;
+      },
+      connect: async () => {
+        client = await connectTo(given.get("kubeconfig"), registry);
+        return client;
+      },
+    });
   } finally {
+    client?.close();
     server.close();
     server.closeAllConnections();
   }
+}
+
+async function connectTo(kubeconfig: string | undefined, registry: Registry): Promise<KubeClient> {
+  const connection = await connect({ kubeconfig });
+  return new KubeClient(connection, { clock: systemClock, answered: createRequestMetrics(registry) });
 }
 
 main(process.argv.slice(2)).then(

@@ -1,4 +1,4 @@
-import { type DropReason, decodeFrame, type Frame, type Identity } from "./frame.ts";
+import { type DropReason, decodeFrame, type Frame, type Identity, sameBytes } from "./frame.ts";
 import { decodeHello } from "./hello.ts";
 import { type HelloNews, Neighbour } from "./neighbour.ts";
 import type { Timing } from "./timing.ts";
@@ -37,7 +37,10 @@ export class Adjacencies {
     const frame = decodeFrame(whole, this.#identity.cluster, this.#identity.key);
     if (typeof frame === "string") return dropped(frame);
     if (frame.node === this.#identity.node) {
-      if (frame.incarnation <= incarnation) return dropped("OwnNode");
+      // From another MAC it is no earlier run of this speaker, but another interface or another machine of this name: to
+      // outdo that would make both climb forever, and every incarnation makes the others forget all claims.
+      const ownMac = sameBytes(whole.subarray(6, 12), this.#identity.mac);
+      if (frame.incarnation <= incarnation || !ownMac) return dropped("OwnNode");
       return { what: "OwnIncarnation", incarnation: frame.incarnation };
     }
     const neighbour = this.#all.get(frame.node);

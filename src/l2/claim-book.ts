@@ -1,6 +1,11 @@
 import type { Claim } from "../election/ownership.ts";
 import { type ClaimsBody, type Entry, type FullBody, splitEntries } from "./claims.ts";
 
+/** A claim, for status and tests. */
+export interface ClaimView extends Claim {
+  readonly ip: string;
+}
+
 interface Removal {
   readonly epoch: bigint;
   readonly successor: number;
@@ -15,6 +20,7 @@ export class ClaimBook {
   readonly #removals = new Map<string, Removal>();
   readonly #untold = new Map<string, Entry>();
   #version = 0n;
+  #view: readonly ClaimView[] | undefined;
 
   /** `removalMs`: how long a removal is told to those who ask for everything. */
   constructor(node: string, removalMs: number) {
@@ -31,7 +37,14 @@ export class ClaimBook {
     return this.#claims;
   }
 
+  /** All claims by IP; the same array until something changes. */
+  view(): readonly ClaimView[] {
+    this.#view ??= [...this.#claims].map(([ip, claim]) => ({ ip, ...claim })).sort(byIP);
+    return this.#view;
+  }
+
   set(ip: string, claim: Claim): void {
+    this.#view = undefined;
     this.#claims.set(ip, claim);
     this.#removals.delete(ip);
     this.#untold.set(ip, { ip, ...claim, removed: false });
@@ -39,6 +52,7 @@ export class ClaimBook {
 
   /** `successor`: nodeHash of whom it was given way to, or 0. */
   remove(ip: string, successor: number, nowMs: number): void {
+    this.#view = undefined;
     const epoch = this.#claims.get(ip)?.epoch ?? 0n;
     this.#claims.delete(ip);
     this.#removals.set(ip, { epoch, successor, atMs: nowMs });

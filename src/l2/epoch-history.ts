@@ -10,7 +10,7 @@ export interface NodeRecord {
 /** What was ever claimed, by anybody: the epochs from the wire and from the records, and the records themselves. */
 export class EpochHistory {
   readonly #known = new Map<string, bigint>();
-  #records = new Map<string, ReadonlyMap<string, bigint>>();
+  #records = new Map<string, { readonly from: NodeRecord; readonly epochs: ReadonlyMap<string, bigint> }>();
 
   /** K: the highest epoch known of an IP; 0 where there is none. */
   known(ip: string): bigint {
@@ -21,15 +21,23 @@ export class EpochHistory {
     if (epoch > this.known(ip)) this.#known.set(ip, epoch);
   }
 
-  /** Takes the records that the API has now. */
+  /** Takes the records that the API has now; one that is the same object as before is not read again. */
   read(records: readonly NodeRecord[]): void {
-    this.#records = new Map(records.map(({ node, claims }) => [node, new Map(claims.map((c) => [c.ip, c.epoch]))]));
-    for (const { claims } of records) for (const { ip, epoch } of claims) this.learn(ip, epoch);
+    const before = this.#records;
+    this.#records = new Map();
+    for (const from of records) {
+      const known = before.get(from.node);
+      if (known?.from === from) this.#records.set(from.node, known);
+      else {
+        this.#records.set(from.node, { from, epochs: new Map(from.claims.map((c) => [c.ip, c.epoch])) });
+        for (const { ip, epoch } of from.claims) this.learn(ip, epoch);
+      }
+    }
   }
 
   /** Gives the epochs by IP in a node's record; empty where it has none. */
   recordOf(node: string): ReadonlyMap<string, bigint> {
-    return this.#records.get(node) ?? NO_CLAIMS;
+    return this.#records.get(node)?.epochs ?? NO_CLAIMS;
   }
 
   /** The nodes that have a record. */

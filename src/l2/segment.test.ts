@@ -13,7 +13,7 @@ import {
   splitEntries,
 } from "./claims.ts";
 import { decodeEthernet } from "./ethernet.ts";
-import { decodeFrame, encodeFrame, type FrameType } from "./frame.ts";
+import { decodeFrame, encodeFrame, type Frame, type FrameType } from "./frame.ts";
 import { decodeHello, encodeHello, type Hello } from "./hello.ts";
 import { type Effects, Segment, type SegmentConfig, type SegmentSnapshot } from "./segment.ts";
 
@@ -39,8 +39,10 @@ class Other {
   incarnation = 1n;
   sequence = 0n;
   version = 0n;
-  constructor(node = "n2") {
+  readonly mac: Uint8Array;
+  constructor(node = "n2", mac: Uint8Array = Uint8Array.of(2, 0, 0, 0, 0, 2)) {
     this.node = node;
+    this.mac = mac;
   }
   hello(flags: Partial<Hello["flags"]> = {}): Uint8Array {
     const hello: Hello = {
@@ -59,8 +61,8 @@ class Other {
     return this.say("claims", encodeClaims({ before: this.version++, version: this.version, entries }));
   }
   say(type: FrameType, body: Uint8Array): Uint8Array {
-    const { node, incarnation } = this;
-    const identity = { node, cluster, key, mac: Uint8Array.of(2, 0, 0, 0, 0, 2) };
+    const { node, incarnation, mac } = this;
+    const identity = { node, cluster, key, mac };
     return encodeFrame(identity, { type, incarnation, sequence: ++this.sequence, body });
   }
 }
@@ -167,7 +169,7 @@ describe("the start", () => {
 
   test("outdoes an earlier run of the same node whose clock was ahead", () => {
     const it = segment({ incarnation: 5n });
-    const self = new Other("n1");
+    const self = new Other("n1", MAC);
     self.incarnation = 9n;
     it.hear(self.hello(), 0);
     expect(it.view().incarnation).toBe(10n);
@@ -175,6 +177,36 @@ describe("the start", () => {
     expect(it.view().incarnation).toBe(13n);
     it.setSnapshot(snapshot({}, [{ node: "n1", incarnation: 20n, claims: [] }]), 2);
     expect(it.view().incarnation, "of another interface of this run").toBe(13n);
+  });
+
+  test("does not outdo another interface of its node on the same segment, nor an incarnation that nothing follows", () => {
+    const it = segment({ incarnation: 5n });
+    const sibling = new Other("n1");
+    sibling.incarnation = 9n;
+    it.hear(sibling.hello(), 0);
+    expect(it.view().incarnation).toBe(5n);
+    const last = new Other("n1", MAC);
+    last.incarnation = 2n ** 64n - 1n;
+    it.hear(last.hello(), 0);
+    expect(it.view().incarnation).toBe(5n);
+  });
+
+  test("ends with a table even where nothing is taken up: the responder may hold an earlier one", () => {
+    const it = segment();
+    it.setSnapshot(snapshot({}), 0);
+    const tables = run(it, 500).flatMap(({ table }) => (table === undefined ? [] : [table.size]));
+    expect(tables).toEqual([0]);
+  });
+
+  test("a new address is told in the next hello, without a new start", () => {
+    const it = segment();
+    it.setSnapshot(snapshot({}), 0);
+    run(it, 500);
+    it.moveTo("192.0.2.77");
+    const frames = run(it, 700).flatMap((effects) => effects.frames);
+    const hello = decodeHello((decodeFrame(frames[0] as Uint8Array, cluster, key) as Frame).body) as Hello;
+    expect([...hello.ipv4]).toEqual([192, 0, 2, 77]);
+    expect(it.view().starting).toBe(false);
   });
 });
 

@@ -51,6 +51,8 @@ interface Opening {
 }
 
 const NEVER = Number.POSITIVE_INFINITY;
+/** The highest that fits the wire; nothing can be later, and one more would be 0. */
+const LAST_INCARNATION = 2n ** 64n - 1n;
 
 /**
  * The ownership protocol on one interface (docs/wire.md), without I/O: frames, ticks and snapshots go in, what to do
@@ -59,6 +61,7 @@ const NEVER = Number.POSITIVE_INFINITY;
  */
 export class Segment {
   readonly #config: SegmentConfig;
+  #address: string;
   readonly #timing: Timing;
   readonly #adjacencies: Adjacencies;
   readonly #history = new EpochHistory();
@@ -96,6 +99,7 @@ export class Segment {
     const key = signingKey(config.key);
     const identity = { node, key, mac, cluster: clusterId(key) };
     this.#config = config;
+    this.#address = config.address;
     this.#timing = timing(config.helloIntervalMs);
     this.#adjacencies = new Adjacencies(identity, this.#timing);
     this.#book = new ClaimBook(node, this.#timing.removalMs);
@@ -115,9 +119,13 @@ export class Segment {
     this.#snapshot = snapshot;
     this.#versions = helloVersions(snapshot.versions);
     this.#history.read(snapshot.records);
-    for (const [ip, candidates] of snapshot.ips) if (!sameCandidates(candidates, before?.get(ip))) this.#dirty.add(ip);
-    for (const ip of before?.keys() ?? []) if (!snapshot.ips.has(ip)) this.#dirty.add(ip);
+    if (snapshot.ips !== before) this.#compareCandidates(before, snapshot.ips);
     return this.#finish(nowMs);
+  }
+
+  #compareCandidates(before: SegmentSnapshot["ips"] | undefined, after: SegmentSnapshot["ips"]): void {
+    for (const [ip, candidates] of after) if (!sameCandidates(candidates, before?.get(ip))) this.#dirty.add(ip);
+    for (const ip of before?.keys() ?? []) if (!after.has(ip)) this.#dirty.add(ip);
   }
 
   /** Takes a whole Ethernet frame from the wire, whatever it is. */
@@ -148,6 +156,11 @@ export class Segment {
     return this.#finish(nowMs);
   }
 
+  /** Tells the others of another address of this node, from the next hello on. */
+  moveTo(address: string): void {
+    this.#address = address;
+  }
+
   /** When to call `tick` next, at the latest. */
   nextWake(): number {
     const now = this.#lastRunMs;
@@ -169,7 +182,7 @@ export class Segment {
       left: this.#left(),
       incarnation: this.#voice.incarnation,
       neighbours: this.#adjacencies.all.map((neighbour) => neighbour.view(this.#lastRunMs)),
-      claims: [...this.#book.claims].map(([ip, claim]) => ({ ip, ...claim })).sort(byIP),
+      claims: this.#book.view(),
       dropped: { ...this.#dropped },
     };
   }
@@ -233,7 +246,8 @@ export class Segment {
     this.#started = true;
     this.#startingSinceMs = undefined;
     this.#allDirty = true;
-    this.#recordChanged = true;
+    // The responder may hold the table of an earlier Segment on this interface: it must not answer from that.
+    this.#tableChanged = this.#recordChanged = true;
     this.#nextHelloMs = nowMs;
   }
 
@@ -404,7 +418,8 @@ export class Segment {
 
   /** Makes this run of the speaker the latest of its node, where the clock went back since an earlier one. */
   #outdo(incarnation: bigint): void {
-    if (incarnation > this.#voice.incarnation) this.#voice.incarnation = incarnation + 1n;
+    if (incarnation > this.#voice.incarnation && incarnation < LAST_INCARNATION)
+      this.#voice.incarnation = incarnation + 1n;
   }
 
   #drop(reason: DropReason): void {
@@ -438,7 +453,8 @@ export class Segment {
     if (nowMs < this.#nextHelloMs) return [];
     this.#lastHelloMs = nowMs;
     this.#nextHelloMs = nowMs + this.#timing.helloMs;
-    const { mac, address } = this.#config;
+    const { mac } = this.#config;
+    const address = this.#address;
     const frame = this.#voice.hello({
       flags: {
         starting: this.#startingSinceMs !== undefined,
@@ -468,6 +484,7 @@ export class Segment {
 }
 
 function sameCandidates(a: readonly Candidate[], b: readonly Candidate[] | undefined): boolean {
+  if (a === b) return true;
   if (a.length !== b?.length) return false;
   return a.every((one, i) => one.node === b[i]?.node && one.score === b[i]?.score);
 }

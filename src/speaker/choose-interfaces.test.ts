@@ -44,3 +44,8 @@ test.each([
   const parsed = ranges.map(parseRange).filter((range): range is Range => typeof range !== "string");
   expect(possibleInterfaces(patterns, node, parsed)).toEqual(want);
 });
+
+test("of two interfaces in one subnet only the first is possible", () => {
+  const twins = [at("eth0", "192.0.2.11/24"), at("eth1", "192.0.2.12/24")];
+  expect(possibleInterfaces(undefined, twins, [parseRange("192.0.2.200-192.0.2.210") as Range])).toEqual(["eth0"]);
+});

@@ -46,11 +46,20 @@ export function possibleInterfaces(
 ): readonly string[] {
   const ends = ranges.flatMap(({ family, first, last }) => [first, last].map((value): IP => ({ family, value })));
   const chosen = ends.flatMap((ip) => chooseInterfaces(patterns, available, ip).names);
-  const inside = available.filter(({ subnets }) =>
-    subnets.some((subnet) => ranges.some((range) => overlap(subnet, range))),
+  // Of two in one subnet the second is never chosen: it must not speak on the same segment in the same name.
+  const inside = available.filter(({ subnets }, i) =>
+    subnets.some(
+      (subnet) => ranges.some((range) => overlap(subnet, range)) && !isCovered(subnet, available.slice(0, i)),
+    ),
   );
   const overlapping = patterns === undefined || patterns.length === 0 ? inside.map(({ name }) => name) : [];
   return [...new Set([...chosen, ...overlapping])].sort();
+}
+
+function isCovered(subnet: Range, by: readonly NodeInterface[]): boolean {
+  const covers = (other: Range) =>
+    other.family === subnet.family && other.first <= subnet.first && subnet.last <= other.last;
+  return by.some(({ subnets }) => subnets.some(covers));
 }
 
 /** Matches the whole name. A pattern that is no regular expression matches nothing; validation refuses it. */

@@ -56,6 +56,8 @@ test("an interface that lost its carrier stays as it was; one that was taken dow
   const before = usableInterfaces(source({ eth0: ["192.0.2.11/24"] }, flags("eth0", UP)), []);
   expect(before).toHaveLength(1);
   expect(usableInterfaces(source({}, flags("eth0", "0x1003")), before)).toEqual(before);
+  const carrier = { ...flags("eth0", "0x1003"), "/sys/class/net/eth0/carrier": "1\n" };
+  expect(usableInterfaces(source({}, carrier), before), "its addresses were taken away").toEqual([]);
   expect(usableInterfaces(source({}, flags("eth0", "0x1002")), before)).toEqual([]);
   expect(usableInterfaces(source({}, {}), before)).toEqual([]);
 });

@@ -48,7 +48,9 @@ const NOARP = 0x80;
 export function usableInterfaces(source: InterfaceSource, known: readonly Interface[]): readonly Interface[] {
   const defaults = defaultRouteInterfaces(source.read("/proc/net/route") ?? "");
   const listed = source.networkInterfaces();
-  const found = known.filter(({ name }) => listed[name] === undefined && isUp(source, name));
+  const found = known.filter(
+    ({ name }) => listed[name] === undefined && isUp(source, name) && !hasCarrier(source, name),
+  );
   for (const [name, addresses = []] of Object.entries(listed)) {
     if (CONTAINER_NETWORK.test(name) || !isUp(source, name)) continue;
     const cidrs = addresses.flatMap(({ cidr }) => (cidr === null || /^(fe80:|169\.254\.)/i.test(cidr) ? [] : [cidr]));
@@ -63,6 +65,11 @@ export function usableInterfaces(source: InterfaceSource, known: readonly Interf
 function isUp(source: InterfaceSource, name: string): boolean {
   const flags = Number(source.read(`/sys/class/net/${name}/flags`)?.trim() ?? "0");
   return (flags & (UP | LOOPBACK | NOARP)) === UP && !source.exists(`/sys/class/net/${name}/master`);
+}
+
+/** With a carrier and yet not listed it has lost its addresses. */
+function hasCarrier(source: InterfaceSource, name: string): boolean {
+  return source.read(`/sys/class/net/${name}/carrier`)?.trim() === "1";
 }
 
 /** Reads the interfaces of IPv4 default routes out of /proc/net/route (destination and mask are hexadecimal). */

@@ -49,8 +49,8 @@ export function createSpeakerMetrics(registry: Registry): SpeakerMetrics {
   return {
     show: (segments, longestSleepMs) => {
       for (const gauge of [claims, neighbours, packets]) gauge.reset();
-      for (const { interface: name, view, counters } of segments) {
-        claims.set({ interface: name }, view.claims.length);
+      for (const { interface: name, view, claims: owned, counters } of segments) {
+        claims.set({ interface: name }, owned.length);
         for (const { state } of view.neighbours) neighbours.inc({ interface: name, state });
         for (const [what, count] of Object.entries(counters)) packets.set({ interface: name, what }, count);
         for (const [what, count] of Object.entries(view.dropped))

@@ -8,6 +8,8 @@ export interface SegmentHostDeps extends SegmentThreadConfig {
   readonly changed: (changes: readonly OwnershipChange[]) => void;
   /** Something that belongs into the status happened. */
   readonly touched: () => void;
+  /** The socket can't do its work any more: close it. */
+  readonly failed: (error: Error) => void;
 }
 
 /**
@@ -18,7 +20,7 @@ export class SegmentHost {
   readonly #deps: SegmentHostDeps;
   readonly #socket: PacketSocket;
   #segment: Segment;
-  #incarnation: bigint;
+  #address: string;
   #mac: Uint8Array;
   #up = true;
   #snapshot: SegmentSnapshot | undefined;
@@ -32,19 +34,18 @@ export class SegmentHost {
       interface: deps.interface,
       onFrames: (frames) => this.#hear(frames),
       onLink: (link) => this.#linkChanged(link),
-      onError: () => deps.touched(), // counted by the socket
+      onError: (error) => deps.failed(error),
     });
     this.#mac = this.#socket.mac;
-    this.#incarnation = BigInt(Date.now());
-    this.#segment = this.#newSegment();
+    this.#address = deps.address;
+    this.#segment = this.#newSegment(BigInt(Date.now()), false);
     this.#step((now) => this.#segment.tick(now));
   }
 
-  get address(): string {
-    return this.#deps.address;
-  }
-
-  update(snapshot: SegmentSnapshot): void {
+  /** `address`: this node's own here. */
+  update(address: string, snapshot: SegmentSnapshot): void {
+    this.#address = address;
+    this.#segment.moveTo(address);
     this.#snapshot = snapshot;
     this.#step((now) => this.#segment.setSnapshot(snapshot, now));
   }
@@ -59,10 +60,12 @@ export class SegmentHost {
   }
 
   state(): SegmentState {
+    const { claims, ...view } = this.#segment.view();
     return {
       interface: this.#deps.interface,
       up: this.#up,
-      view: this.#segment.view(),
+      view,
+      claims,
       counters: this.#socket.counters(),
     };
   }
@@ -79,9 +82,9 @@ export class SegmentHost {
     this.#socket.close();
   }
 
-  #newSegment(): Segment {
-    const { node, key, helloIntervalMs, address } = this.#deps;
-    const config = { node, key, helloIntervalMs, address, incarnation: this.#incarnation, mac: this.#mac };
+  #newSegment(incarnation: bigint, macChanged: boolean): Segment {
+    const { node, key, helloIntervalMs } = this.#deps;
+    const config = { node, key, helloIntervalMs, address: this.#address, incarnation, mac: this.#mac, macChanged };
     return new Segment(config, boottimeMs());
   }
 
@@ -94,10 +97,12 @@ export class SegmentHost {
     if (link !== undefined && Buffer.compare(link.mac, this.#mac) !== 0) {
       // Others know this node by its old MAC: begin anew, as after a restart.
       this.#mac = Uint8Array.from(link.mac);
-      this.#incarnation = BigInt(Math.max(Date.now(), Number(this.#incarnation) + 1));
       this.#socket.renew(0);
-      this.#segment = this.#newSegment();
-      if (this.#snapshot !== undefined) this.update(this.#snapshot);
+      const next = this.#segment.view().incarnation + 1n; // the clock may be behind it
+      const clock = BigInt(Date.now());
+      this.#segment = this.#newSegment(clock > next ? clock : next, true);
+      if (this.#snapshot === undefined) this.#step((now) => this.#segment.tick(now));
+      else this.update(this.#address, this.#snapshot);
     }
     this.#deps.touched();
   }

@@ -170,3 +170,31 @@ test("records count where the subnet is shared, whatever the interface is called
     ["n2", "192.0.2.202"],
   ]);
 });
+
+test("an IP is known by its canonical text, as frames have it", () => {
+  const odd = service("2001:DB8:0::1");
+  const pools = [{ ...pool(), spec: { ...pool().spec, addresses: ["2001:db8::/64"] } }];
+  const slices: EndpointSlice[] = [{ ...slice, addressType: "IPv6" }];
+  expect([
+    ...buildIntent("n1", api({ services: [odd], pools, slicesOf: () => slices }), [eth0]).intents.keys(),
+  ]).toEqual(["2001:db8::1"]);
+});
+
+test("a Speaker object that no speaker wrote does no harm", () => {
+  const odd = speaker("n2", {
+    incarnation: "from a hand",
+    interfaces: [{ name: "eth0", mac: "", subnets: ["192.0.2.12/24", "no subnet"], defaultRoute: false }],
+    layer2: { claims: [{ interface: "eth0", ips: ["192.0.2.201=1e3", "=", "192.0.2.202=2"] }] },
+  });
+  const records = buildIntent("n1", api({ speakers: [onEth0("n1"), odd] }), [eth0]).segments[0]?.snapshot.records;
+  expect(records?.[1]).toMatchObject({ incarnation: 0n, claims: [{ ip: "192.0.2.202", epoch: 2n }] });
+});
+
+test.each([
+  { name: "there is no Speaker object", own: [] },
+  { name: "it has no status yet", own: [speaker("n1", {})] },
+])("a node goes by what it knows of itself where $name", ({ own }) => {
+  const speakers = [...own, onEth0("n2", ["192.0.2.200=3"])];
+  const [segment] = buildIntent("n1", api({ speakers }), [eth0]).segments;
+  expect(segment?.snapshot.ips.get("192.0.2.200")?.map(({ node: name }) => name)).toEqual(["n1", "n2"]);
+});

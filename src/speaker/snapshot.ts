@@ -1,16 +1,17 @@
-import { decodeClaims } from "../api/claims.ts";
+import { type Claim, decodeClaims, type RecordedClaims } from "../api/claims.ts";
 import type { IPPool } from "../api/ippool.ts";
 import { matchesSelector } from "../api/label-selector.ts";
 import type { EndpointSlice, Node, Service } from "../api/objects.ts";
 import type { Speaker } from "../api/speaker.ts";
 import type { Candidate, CandidateService, Candidates } from "../election/candidates.ts";
-import { parseIP } from "../ipam/addresses.ts";
+import { canonicalIP, parseIP } from "../ipam/addresses.ts";
 import { containsIP, overlap, parseRange, parseSubnet, type Range } from "../ipam/ranges.ts";
 import type { SegmentSnapshot } from "../l2/segment.ts";
 import { assignedIPs } from "./assigned-ips.ts";
 import { type NodeInterface, possibleInterfaces } from "./choose-interfaces.ts";
 import { intentFor, type Layer2Entry } from "./intent.ts";
 import type { Interface } from "./interfaces.ts";
+import { readIncarnation } from "./own-status.ts";
 import type { SegmentInput } from "./segment-messages.ts";
 
 /** What a speaker knows from the API at one moment. */
@@ -34,6 +35,9 @@ export interface SpeakerIntent {
 /** Computes what this node's segments have to know. Pure: the same view and interfaces give the same result. */
 export function buildIntent(self: string, api: ApiView, own: readonly Interface[]): SpeakerIntent {
   const interfaces = new Map(api.speakers.map((speaker) => [speaker.meta.name, nodeInterfaces(speaker)]));
+  // Where somebody deleted the own object, what this node knows of itself stands in until its status is written again.
+  const written = api.speakers.some(({ meta, status }) => meta.name === self && status.interfaces !== undefined);
+  if (!written) interfaces.set(self, own.map(toNodeInterface));
   const pools = api.pools.map(compilePool);
   const perInterface = new Map(own.map(({ name }) => [name, new Map<string, readonly Candidate[]>()]));
   const intents = new Map<string, Candidates>();
@@ -88,8 +92,8 @@ function compilePool({ spec }: IPPool): CompiledPool {
 function holders(api: ApiView): ReadonlyMap<string, CandidateService[]> {
   const found = new Map<string, CandidateService[]>();
   for (const service of api.services) {
-    const ips = assignedIPs(service);
-    if (ips.length === 0) continue;
+    const ips = new Set(assignedIPs(service).flatMap((ip) => canonicalIP(ip) ?? [])); // as frames have them
+    if (ips.size === 0) continue;
     const slices = api.slicesOf(`${service.meta.namespace}/${service.meta.name}`);
     for (const ip of ips) {
       const family = ip.includes(":") ? "IPv6" : "IPv4";
@@ -106,11 +110,13 @@ function holders(api: ApiView): ReadonlyMap<string, CandidateService[]> {
 }
 
 function nodeInterfaces(speaker: Speaker): readonly NodeInterface[] {
-  return (speaker.status.interfaces ?? []).map(({ name, subnets, defaultRoute }) => ({
-    name,
-    subnets: subnets.flatMap((cidr) => parseSubnet(cidr) ?? []),
-    defaultRoute: defaultRoute ?? false,
-  }));
+  return (speaker.status.interfaces ?? []).map(({ name, subnets, defaultRoute }) =>
+    toNodeInterface({ name, addresses: subnets, defaultRoute: defaultRoute ?? false }),
+  );
+}
+
+function toNodeInterface({ name, addresses, defaultRoute }: Omit<Interface, "mac">): NodeInterface {
+  return { name, subnets: addresses.flatMap((cidr) => parseSubnet(cidr) ?? []), defaultRoute };
 }
 
 /** The recorded claims that concern a segment: of interfaces that share a subnet with ours, by whatever name they go there. */
@@ -132,7 +138,17 @@ function recordsOn(
         .map(({ name }) => name),
     );
     if (onSegment.size === 0) return [];
-    const claims = decodeClaims(speaker.status.layer2?.claims ?? []).filter((claim) => onSegment.has(claim.interface));
-    return [{ node, incarnation: BigInt(speaker.status.incarnation ?? 0), claims }];
+    const recorded = (speaker.status.layer2?.claims ?? []).filter((claims) => onSegment.has(claims.interface));
+    const claims = recorded.flatMap(decoded);
+    return [{ node, incarnation: readIncarnation(speaker.status), claims }];
   });
 }
+
+/** Reads recorded claims once: with 10 000 of them that takes longer than the rest, and most objects stay as they are. */
+function decoded(claims: RecordedClaims[number]): readonly Claim[] {
+  const known = decodings.get(claims) ?? decodeClaims([claims]);
+  decodings.set(claims, known);
+  return known;
+}
+
+const decodings = new WeakMap<RecordedClaims[number], readonly Claim[]>();

@@ -114,6 +114,26 @@ test("a failed write is tried again, later each time, with what is newest by the
   expect(requests).toHaveLength(3);
 });
 
+test("an object that somebody deleted is made again, though nothing changed", async () => {
+  const { writer, requests, advance, answers } = world();
+  let deleteIt = () => {};
+  answers(() => deleteIt());
+  writer.set(status("1"));
+  await advance(0);
+  await advance(60_000);
+  writer.lost();
+  await advance(0);
+  expect(requests).toHaveLength(2);
+  deleteIt = () => writer.lost(); // while it is being written
+  writer.set(status("2"));
+  await advance(1_000);
+  deleteIt = () => {};
+  await advance(1_000);
+  expect(requests.map(({ body }) => body)).toEqual(["1", "1", "2", "2"].map((version) => ({ status: { version } })));
+  await advance(60_000);
+  expect(requests).toHaveLength(4);
+});
+
 test("nothing is written after the end", async () => {
   const { writer, requests, stop, advance } = world();
   writer.set(status("1"));

@@ -29,6 +29,7 @@ export class SpeakerStatusWriter {
   readonly #deps: SpeakerStatusDeps;
   #wanted: SpeakerStatus | undefined;
   #written = "";
+  #losses = 0;
   #lastStart = Number.NEGATIVE_INFINITY;
   #failures = 0;
   #writing = false;
@@ -42,6 +43,13 @@ export class SpeakerStatusWriter {
   /** Says what the status shall be. Equal to the last: nothing is written. */
   set(status: SpeakerStatus): void {
     this.#wanted = status;
+    this.#schedule();
+  }
+
+  /** Says that somebody deleted the object: it is made again as it shall be. */
+  lost(): void {
+    this.#losses++;
+    this.#written = "";
     this.#schedule();
   }
 
@@ -60,11 +68,12 @@ export class SpeakerStatusWriter {
     const status = this.#wanted;
     if (status === undefined) return;
     const text = JSON.stringify(status);
+    const losses = this.#losses;
     this.#writing = true;
     this.#lastStart = this.#deps.clock.now();
     try {
       await this.#patch(status);
-      this.#written = text;
+      if (losses === this.#losses) this.#written = text; // else it may have been written before it was deleted
       if (this.#failures > 0) this.#deps.log.info("the Speaker object is written again");
       this.#failures = 0;
       this.#deps.wrote("ok");

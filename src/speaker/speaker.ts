@@ -1,8 +1,8 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Registry } from "prom-client";
-import { encodeClaims } from "../api/claims.ts";
 import type { IPPool } from "../api/ippool.ts";
 import type { EndpointSlice, Node, Service } from "../api/objects.ts";
-import type { Speaker, SpeakerStatus } from "../api/speaker.ts";
+import type { Speaker } from "../api/speaker.ts";
 import type { Cancel, Clock } from "../clock.ts";
 import type { KubeClient } from "../kube/client.ts";
 import { ipPools, speakers } from "../kube/herald-resources.ts";
@@ -12,8 +12,9 @@ import { Store } from "../kube/store.ts";
 import type { Log } from "../log.ts";
 import { type Interface, machine, usableInterfaces } from "./interfaces.ts";
 import { createSpeakerMetrics, type SpeakerMetrics } from "./metrics.ts";
-import type { FromSegmentThread, SegmentState } from "./segment-messages.ts";
-import { SegmentThread } from "./segment-thread.ts";
+import { ownStatus } from "./own-status.ts";
+import type { SegmentInput, SegmentState } from "./segment-messages.ts";
+import { type Heard, SegmentThread } from "./segment-thread.ts";
 import { buildIntent } from "./snapshot.ts";
 import { SpeakerStatusWriter } from "./speaker-status.ts";
 
@@ -33,6 +34,8 @@ export interface SpeakerDeps {
 
 /** Changes of the API that come within this time are computed together, in ms. */
 const SETTLE_MS = 5;
+/** After a computation the next one waits so many times as long as it took: a storm of changes takes no whole CPU. */
+const SETTLE_SHARE = 3;
 /** How often the machine's interfaces are looked at, in ms; losing one is noticed by the packet socket at once. */
 const INTERFACES_MS = 1_000;
 
@@ -59,6 +62,14 @@ class SpeakerRole {
   /** The interfaces that the segment thread was told to announce on. */
   #opened: readonly string[] | undefined;
   #settling: Cancel | undefined;
+  /** When the next computation may begin. */
+  #notBeforeMs = 0;
+  /** Something changed that is more than its version. */
+  #news = true;
+  #retry = false;
+  #segmentInputs: readonly SegmentInput[] = [];
+  /** What of the segments the status was made of. */
+  #shown: readonly unknown[] = [];
 
   constructor(deps: SpeakerDeps) {
     this.#deps = deps;
@@ -91,6 +102,9 @@ class SpeakerRole {
       this.#reflect(ipPools, this.#pools),
       this.#reflect(speakers, this.#speakers),
     ];
+    this.#speakers.onChange(({ key, after }) => {
+      if (key === this.#deps.node && after === undefined) this.#status.lost();
+    });
     this.#watchInterfaces();
     try {
       await Promise.race([aborted(signal), this.#thread.failed]);
@@ -105,14 +119,16 @@ class SpeakerRole {
 
   #reflect<T extends Kept>(resource: Resource<T>, store: Store<T>): Promise<void> {
     const { client, clock, random, log } = this.#deps;
-    store.onChange(() => this.#wake());
+    store.onChange(({ before, after }) => this.#wake(!sameButVersion(before, after)));
     const reflector = new Reflector({ client, resource, store, clock, random, log });
-    void reflector.whenSynced().then(() => this.#wake());
+    void reflector.whenSynced().then(() => this.#wake(true));
     return reflector.run(this.#end.signal);
   }
 
-  #wake(): void {
-    this.#settling ??= this.#deps.clock.after(SETTLE_MS, () => {
+  #wake(news: boolean): void {
+    this.#news ||= news;
+    const waitMs = Math.max(SETTLE_MS, this.#notBeforeMs - this.#deps.clock.now());
+    this.#settling ??= this.#deps.clock.after(waitMs, () => {
       this.#settling = undefined;
       this.#compute();
     });
@@ -129,7 +145,23 @@ class SpeakerRole {
     };
     const unread = Object.entries(stores).filter(([, store]) => !store.synced);
     if (unread.length > 0) return;
-    const { segments } = buildIntent(
+    const versions = new Map(Object.entries(stores).map(([kind, store]) => [kind, store.version]));
+    if (this.#news) {
+      const started = this.#deps.clock.now();
+      this.#news = false;
+      this.#segmentInputs = this.#build(versions);
+      if (this.#opened === undefined) this.#showStatus();
+      this.#opened = this.#segmentInputs.map((segment) => segment.interface);
+      const endedMs = this.#deps.clock.now();
+      this.#notBeforeMs = endedMs + SETTLE_SHARE * (endedMs - started);
+    }
+    const inputs = this.#segmentInputs.map((input) => ({ ...input, snapshot: { ...input.snapshot, versions } }));
+    this.#thread.update(inputs, this.#retry);
+    this.#retry = false;
+  }
+
+  #build(versions: ReadonlyMap<string, string>): readonly SegmentInput[] {
+    return buildIntent(
       this.#deps.node,
       {
         services: this.#services.list(),
@@ -137,12 +169,10 @@ class SpeakerRole {
         nodes: this.#nodes.list(),
         pools: this.#pools.list(),
         speakers: this.#speakers.list(),
-        versions: new Map(Object.entries(stores).map(([kind, store]) => [kind, store.version])),
+        versions,
       },
       this.#interfaces,
-    );
-    this.#opened = segments.map((segment) => segment.interface);
-    this.#thread.update(segments);
+    ).segments;
   }
 
   #watchInterfaces(): void {
@@ -151,20 +181,20 @@ class SpeakerRole {
     if (JSON.stringify(found) !== JSON.stringify(this.#interfaces)) {
       this.#interfaces = found;
       this.#deps.log.info("usable interfaces", { interfaces: found.map(({ name }) => name) });
-      this.#wake();
+      this.#wake(true);
       this.#showStatus();
     }
     this.#deps.clock.after(INTERFACES_MS, () => this.#watchInterfaces());
   }
 
-  #heard(message: FromSegmentThread): void {
+  #heard(message: Heard): void {
     const { log } = this.#deps;
     switch (message.what) {
       case "state":
         this.#segments = message.segments;
         this.#metrics.show(message.segments, message.longestSleepMs);
         this.#showReadiness();
-        this.#showStatus();
+        this.#showIfChanged();
         break;
       case "changes":
         for (const { what, cause, ip, interface: name, epoch } of message.changes) {
@@ -174,7 +204,10 @@ class SpeakerRole {
         break;
       case "problem":
         log.error("an interface can't be used; trying on", { interface: message.interface, problem: message.message });
-        this.#deps.clock.after(INTERFACES_MS, () => this.#wake());
+        this.#deps.clock.after(INTERFACES_MS, () => {
+          this.#retry = true;
+          this.#wake(false);
+        });
         break;
     }
   }
@@ -193,38 +226,39 @@ class SpeakerRole {
     return starting.length > 0 ? `listening on ${starting.join(", ")} before claiming` : undefined;
   }
 
-  /**
-   * Shows interfaces and claims in the Speaker object: the record that others, and this node's next run, go by. While a
-   * segment starts, its recorded claims stay: they are what it is going to adopt.
-   */
+  /** Keeps the status in step with what the segment thread says; making it of 10 000 claims each second would cost too much. */
+  #showIfChanged(): void {
+    const made = this.#segments.flatMap(({ interface: name, view, claims }) => [
+      name,
+      view.starting,
+      view.incarnation,
+      claims,
+    ]);
+    if (made.length === this.#shown.length && made.every((part, i) => part === this.#shown[i])) return;
+    this.#shown = made;
+    this.#showStatus();
+  }
+
+  /** What is recorded must be known first: it is what this run is going to adopt. */
   #showStatus(): void {
     if (!this.#speakers.synced) return;
-    const recorded = this.#speakers.get(this.#deps.node)?.status.layer2?.claims ?? [];
-    const open = new Map(this.#segments.map((segment) => [segment.interface, segment]));
-    const kept = recorded.filter(({ interface: name }) => open.get(name)?.view.starting ?? true);
-    const claims = [...open.values()].flatMap(({ interface: name, view }) =>
-      view.starting ? [] : view.claims.map(({ ip, epoch }) => ({ ip, epoch, interface: name })),
+    const recorded = this.#speakers.get(this.#deps.node)?.status;
+    this.#status.set(
+      ownStatus({
+        version: this.#deps.version,
+        interfaces: this.#interfaces,
+        segments: this.#segments,
+        recorded,
+      }),
     );
-    const status: SpeakerStatus = {
-      version: this.#deps.version,
-      incarnation: String(newest(this.#segments)),
-      interfaces: this.#interfaces.map(({ name, mac, addresses, defaultRoute }) => ({
-        name,
-        mac,
-        subnets: [...addresses],
-        defaultRoute,
-      })),
-      layer2: { claims: [...encodeClaims(claims), ...kept].sort((a, b) => (a.interface < b.interface ? -1 : 1)) },
-    };
-    this.#status.set(status);
   }
 }
 
-/** The incarnation of this run; an interface that was replaced meanwhile has a later one. */
-function newest(segments: readonly SegmentState[]): bigint {
-  let incarnation = 0n;
-  for (const { view } of segments) if (view.incarnation > incarnation) incarnation = view.incarnation;
-  return incarnation;
+/** Says whether an object changed in nothing that is kept but its version: a kubelet's heartbeats, another's conditions. */
+function sameButVersion<T extends Kept>(before: T | undefined, after: T | undefined): boolean {
+  if (before === undefined || after === undefined) return false;
+  const version = after.meta.resourceVersion;
+  return isDeepStrictEqual({ ...before, meta: { ...before.meta, resourceVersion: version } }, after);
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

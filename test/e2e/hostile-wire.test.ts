@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Lab } from "../lab/lab.ts";
-import { NODE_NAMES, type NodeName, nodePlan } from "../lab/plan.ts";
+import { NODE_NAMES, type NodeName } from "../lab/plan.ts";
 import { addressOf, ownerOf, reachable, service, startProduct } from "./product.ts";
 
 let lab: Lab;
@@ -15,8 +15,7 @@ afterAll(() => lab?.stop());
 
 /** What a speaker counted on the data segment, by its name for it. */
 async function packets(node: NodeName): Promise<ReadonlyMap<string, number>> {
-  const url = `http://${nodePlan(node).management.addresses.ipv4}:7980/metrics`;
-  const text = await lab.exec("mgmt", ["curl", "--silent", "--show-error", "--fail", url]);
+  const text = await lab.statusPage(node, "/metrics");
   const rows = text.matchAll(/^herald_l2_packets\{interface="eth0",what="(\w+)"\} (\d+)$/gm);
   return new Map([...rows].map(([, what = "", count]) => [what, Number(count)]));
 }

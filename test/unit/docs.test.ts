@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { Registry } from "prom-client";
 import { expect, test } from "vitest";
 import { createControllerMetrics } from "../../src/controller/metrics.ts";
+import { createRequestMetrics } from "../../src/kube/request-metrics.ts";
 import { createSpeakerMetrics } from "../../src/speaker/metrics.ts";
 
 /** What is written in the code and in docs/ is the same. */
@@ -20,6 +21,7 @@ test("docs/metrics.md explains exactly the metrics that there are", async () => 
   const registry = new Registry();
   createSpeakerMetrics(registry);
   createControllerMetrics(registry);
+  createRequestMetrics(registry);
   const names = (await registry.getMetricsAsJSON()).map(({ name }) => name);
   expect(rows("docs/metrics.md")).toEqual(names.sort());
 });

@@ -1,0 +1,63 @@
+import { encodeClaims } from "../api/claims.ts";
+import type { SpeakerStatus } from "../api/speaker.ts";
+import type { Interface } from "./interfaces.ts";
+import type { SegmentState } from "./segment-messages.ts";
+
+/** The most that the CRD of Speaker lets in: more, and the API server would refuse the whole record. */
+const MOST_INTERFACES = 64;
+const MOST_SUBNETS = 256;
+
+export interface OwnStatusInput {
+  readonly version: string;
+  readonly interfaces: readonly Interface[];
+  readonly segments: readonly SegmentState[];
+  /** The status of this node's Speaker object as it is now; undefined where there is none. */
+  readonly recorded: SpeakerStatus | undefined;
+}
+
+/**
+ * Gives what this node's Speaker object shall show: interfaces, and the record of claims that others, and this node's
+ * next run, go by. Of a segment that is starting or not open the recorded claims stay: they are what it is going to
+ * adopt. The incarnation never goes back, so that the next run outdoes this one whatever its clock says. Where there are
+ * too many interfaces, those that are announced on come first.
+ */
+export function ownStatus({ version, interfaces, segments, recorded }: OwnStatusInput): SpeakerStatus {
+  const open = new Map(segments.map((segment) => [segment.interface, segment]));
+  const names = new Set(interfaces.map(({ name }) => name));
+  const weight = (name: string) => (open.has(name) ? 0 : names.has(name) ? 1 : 2);
+  const byWeight = (a: string, b: string) => weight(a) - weight(b) || (a < b ? -1 : 1);
+  const kept = (recorded?.layer2?.claims ?? []).filter(({ interface: name }) => open.get(name)?.view.starting ?? true);
+  const own = segments.flatMap(({ interface: name, view, claims }) =>
+    view.starting ? [] : claims.map(({ ip, epoch }) => ({ ip, epoch, interface: name })),
+  );
+  const shown = [...interfaces].sort((a, b) => byWeight(a.name, b.name)).slice(0, MOST_INTERFACES);
+  const claims = [...encodeClaims(own), ...kept].sort((a, b) => byWeight(a.interface, b.interface));
+  return {
+    version,
+    incarnation: String(newestIncarnation(segments, recorded)),
+    interfaces: shown
+      .sort((a, b) => (a.name < b.name ? -1 : 1))
+      .map(({ name, mac, addresses, defaultRoute }) => ({
+        name,
+        mac,
+        subnets: addresses.slice(0, MOST_SUBNETS),
+        defaultRoute,
+      })),
+    layer2: {
+      claims: claims.slice(0, MOST_INTERFACES).sort((a, b) => (a.interface < b.interface ? -1 : 1)),
+    },
+  };
+}
+
+function newestIncarnation(segments: readonly SegmentState[], recorded: SpeakerStatus | undefined): bigint {
+  let newest = readIncarnation(recorded);
+  for (const { view } of segments) if (view.incarnation > newest) newest = view.incarnation;
+  return newest;
+}
+
+/** Reads the incarnation of a Speaker; what is none on the wire either counts as 0. */
+export function readIncarnation(status: SpeakerStatus | undefined): bigint {
+  const text = status?.incarnation ?? "";
+  const value = /^[0-9]{1,20}$/.test(text) ? BigInt(text) : 0n;
+  return value < 2n ** 64n - 1n ? value : 0n;
+}
