@@ -101,6 +101,19 @@ test("does not see a request that is for another host", async () => {
   expect(await socket.untilCounted((counters) => counters.answered === 1)).toMatchObject({ foreignDestination: 0 });
 });
 
+test("keeps out of VLANs: of tagged frames only those with a priority alone count", async () => {
+  const socket = await startSocket(pair, TABLE);
+  const tagged = (frame: string, vlan: string) => `${frame.slice(0, 24)}8100${vlan}${frame.slice(24)}`;
+  const hello = `${HELLO_GROUP}${THERE}88b5`;
+  const ask = (vlan: string) => [tagged(request(), vlan), tagged(`${hello}${vlan}`, vlan)];
+  const wire = await Wire.open(pair);
+  wire.send(...ask("0014"), ...ask("6000"), `${hello}ffff`);
+  await answered(wire);
+  await socket.until(({ frames }) => frames.includes(`${hello}ffff`));
+  expect(socket.frames).toEqual([`${hello}6000`, `${hello}ffff`]);
+  expect(wire.seen).toEqual([reply(), reply(VIP, HERE, "c63364fe")]);
+});
+
 test("answers nothing before its first renewal, nor after renew(0)", async () => {
   const socket = new SocketProcess(pair);
   await socket.until(({ link }) => link !== undefined);

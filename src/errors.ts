@@ -1,5 +1,6 @@
 /** Stable codes of what a person must mend; docs/errors.md explains each. */
 export type ErrorCode =
+  | "OldNode"
   | "BadFlag"
   | "BadKubeconfig"
   | "BadHelloKey"

@@ -123,8 +123,13 @@ function usage(): string {
   return `Usage: herald COMMAND [FLAGS]\n\nA LoadBalancer controller for bare-metal Kubernetes.\n\nCommands:\n${rows.join("\n")}\n\n"herald COMMAND --help" explains a command; "herald --version" prints the version.\n`;
 }
 
+/** The line of Node.js that package.json asks for: an older one fails later, with a message that tells nobody why. */
+const OLDEST_NODE = 24;
+
 /** Exit codes: 0 done, 1 it went wrong, 2 it was called wrongly. */
 async function main(args: readonly string[]): Promise<number> {
+  if (Number.parseInt(process.versions.node, 10) < OLDEST_NODE)
+    throw new HeraldError("OldNode", `this is Node.js ${process.version}, and ${OLDEST_NODE} or later is needed`);
   const [command = "--help", ...rest] = args;
   if (command === "--version") {
     process.stdout.write(`herald ${version()}\n`);

@@ -45,9 +45,10 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   } finally {
     closeSync(output);
   }
+  // At once, so that there is no moment in which a crash of this process would leave it behind.
+  if (child.pid !== undefined) reaper.process(child.pid);
   await once(child, "spawn");
   const pid = child.pid as number;
-  reaper.process(pid);
   const started = startTime(pid);
   const ended = new Promise<string>((resolve) => {
     child.once("exit", (code, by) => resolve(by === null ? `exit code ${code}` : by));

@@ -65,6 +65,9 @@ test(
     expect(await ownerOf(lab, ip)).toBe(owner);
     for (const [name, { descriptors, memoryMB }] of uses()) {
       const first = before.get(name) as Use;
+      console.info(
+        `${name}: descriptors ${first.descriptors} -> ${descriptors}, MB ${first.memoryMB | 0} -> ${memoryMB | 0}`,
+      );
       expect(descriptors, `descriptors of ${name}`).toBeLessThanOrEqual(first.descriptors + 5);
       expect(memoryMB, `memory of ${name} in MB, at first ${first.memoryMB}`).toBeLessThan(first.memoryMB + 25);
     }

@@ -150,7 +150,9 @@ export class Api {
         },
         resolve,
       );
-      request.once("error", (error) => reject(new Error(`${method} ${path}: ${error.message}`, { cause: error })));
+      request.once("error", (error) =>
+        reject(new Error(`${method} ${path}: the API server does not answer: ${error.message}`, { cause: error })),
+      );
       request.end(payload);
     });
   }

@@ -1,6 +1,8 @@
+import { isIP } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ApiObject } from "./api.ts";
 import type { Lab } from "./lab.ts";
+import type { LabProcess } from "./lab-process.ts";
 import { holderOfMac, NODE_NAMES, type NodeName, nodePlan } from "./plan.ts";
 import { shortUdpReport, table } from "./text.ts";
 
@@ -67,27 +69,23 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     "blocked",
   ),
   unblock: onNode("the switch forwards them again", (lab, node) => lab.faults.block(node, false), "forwarding"),
-  "kill-speaker": onNode("SIGKILL", (lab, node) => lab.herald.speaker(node).stop("SIGKILL"), "speaker killed"),
+  "kill-speaker": onNode("SIGKILL", (lab, node) => runningSpeaker(lab, node).stop("SIGKILL"), "speaker killed"),
   "term-speaker": onNode(
     "SIGTERM, and wait for its end",
-    (lab, node) => lab.herald.speaker(node).stop("SIGTERM"),
+    (lab, node) => runningSpeaker(lab, node).stop("SIGTERM"),
     "speaker ended",
   ),
   "stop-speaker": onNode(
     "SIGSTOP: it hangs",
-    (lab, node) => lab.herald.speaker(node).signal("SIGSTOP"),
+    (lab, node) => runningSpeaker(lab, node).signal("SIGSTOP"),
     "speaker stopped",
   ),
   "cont-speaker": onNode(
     "SIGCONT: it goes on",
-    (lab, node) => lab.herald.speaker(node).signal("SIGCONT"),
+    (lab, node) => runningSpeaker(lab, node).signal("SIGCONT"),
     "speaker goes on",
   ),
-  "start-speaker": onNode(
-    "start it after kill- or term-speaker",
-    (lab, node) => lab.herald.speaker(node).start(),
-    "speaker started",
-  ),
+  "start-speaker": onNode("start it after kill- or term-speaker", startSpeaker, "speaker started"),
   "stop-api": plain("kill the API server", (lab) => lab.controlPlane.stopApiServer(), "the API server is gone"),
   "start-api": plain(
     "start it again, with the same data",
@@ -117,6 +115,20 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   },
 };
 
+function runningSpeaker(lab: Lab, node: NodeName): LabProcess {
+  lab.faults.assertOn(node);
+  const speaker = lab.herald.speaker(node);
+  if (!speaker.running) throw new Error(`${speaker.name} is not running; start-speaker ${node} starts it`);
+  return speaker;
+}
+
+async function startSpeaker(lab: Lab, node: NodeName): Promise<void> {
+  lab.faults.assertOn(node);
+  const speaker = lab.herald.speaker(node);
+  if (speaker.running) throw new Error(`${speaker.name} is ${speaker.state} already`);
+  await speaker.start();
+}
+
 /** Runs a command; throws, with the remedy, where it is called wrongly. */
 export async function runCommand(lab: Lab, words: readonly string[], print: (text: string) => void): Promise<void> {
   const [name = "", ...args] = words;
@@ -133,7 +145,7 @@ export async function runCommand(lab: Lab, words: readonly string[], print: (tex
 const seenServices = new WeakMap<Lab, readonly ApiObject[]>();
 
 async function status(lab: Lab, _: readonly string[], print: (text: string) => void): Promise<void> {
-  print(table(["NODE", "POWER", "KUBERNETES", "SPEAKER", "KUBE-PROXY", "DATA MAC"], await nodeRows(lab)));
+  print(table(["NODE", "POWER", "CABLES", "KUBERNETES", "SPEAKER", "KUBE-PROXY", "DATA MAC"], await nodeRows(lab)));
   const services = await lab.api.get("/api/v1/services").catch(() => undefined);
   if (services === undefined) print("The API server does not answer; Services are as they were last seen.");
   else seenServices.set(lab, services.items);
@@ -166,14 +178,13 @@ async function nodeRows(lab: Lab): Promise<string[][]> {
     const node = nodes?.items.find((one: ApiObject) => one.metadata.name === name);
     const condition = node?.status.conditions?.find((one: ApiObject) => one.type === "Ready")?.status;
     const ready = condition === undefined ? "unknown" : condition === "True" ? "Ready" : "NotReady";
-    const running = (process: { readonly running: boolean } | undefined) =>
-      process?.running ? "running" : "not running";
     return [
       name,
       lab.faults.isOff(name) ? "OFF" : "on",
+      lab.faults.cableFaults(name).join(", ") || "ok",
       ready + (node?.spec.unschedulable ? ", cordoned" : ""),
-      running(lab.herald.speaker(name)),
-      running(lab.kubeProxies.get(name)),
+      lab.herald.speaker(name).state,
+      lab.kubeProxies.get(name)?.state ?? "not running",
       nodePlan(name).data.mac,
     ];
   });
@@ -184,6 +195,7 @@ async function probe(
   [ip = "", seconds = "5"]: readonly string[],
   print: (text: string) => void,
 ): Promise<void> {
+  if (isIP(ip) === 0) throw new Error(`${ip}: give an IP address`);
   const duration = Number(seconds);
   if (!(duration > 0 && duration <= 3600)) throw new Error(`${seconds}: give the seconds as a number from 1 to 3600`);
   const running = await lab.udpProbe({ ip, port: 80 });

@@ -1,16 +1,21 @@
 import type { ApiObject } from "./api.ts";
 import type { Lab } from "./lab.ts";
 import type { LabProcess } from "./lab-process.ts";
-import type { NodeName } from "./plan.ts";
+import { NODE_NAMES, type NodeName } from "./plan.ts";
 import { ANNOTATION } from "./pods.ts";
 import { block, forgetNetworkState, type NodeNic, plug } from "./topology.ts";
 import { nodeReady } from "./until.ts";
+
+const NODE_NICS = ["data", "management"] as const satisfies readonly NodeNic[];
+const UNPLUGGED: Readonly<Record<NodeNic, string>> = { data: "eth0 unplugged", management: "mgmt0 unplugged" };
 
 /** Everything that can go wrong with a cluster, and its mending. */
 export class Faults {
   readonly #lab: Omit<Lab, "faults">;
   /** The speakers that ran when their node's power went. */
   readonly #off = new Map<NodeName, { readonly speaker: boolean }>();
+  /** What is wrong with a node's cables, as "eth0 unplugged". */
+  readonly #cables = new Map(NODE_NAMES.map((node) => [node, new Set<string>()]));
 
   constructor(lab: Omit<Lab, "faults">) {
     this.#lab = lab;
@@ -25,7 +30,7 @@ export class Faults {
     if (this.isOff(node)) throw new Error(`${node} is off already`);
     const speaker = this.#lab.herald.speaker(node);
     this.#off.set(node, { speaker: speaker.running });
-    await Promise.all([this.cut(node, "data"), this.cut(node, "management")]);
+    await this.#plugBoth(node, false);
     await Promise.all([speaker, this.#kubelet(node), this.#proxy(node)].map((one) => one.stop("SIGKILL")));
   }
 
@@ -34,7 +39,7 @@ export class Faults {
     const before = this.#off.get(node);
     if (before === undefined) throw new Error(`${node} is on`);
     await forgetNetworkState(this.#lab.topology, node);
-    await Promise.all([this.join(node, "data"), this.join(node, "management")]);
+    await this.#plugBoth(node, true);
     this.#off.delete(node);
     await Promise.all([
       this.#kubelet(node).start(),
@@ -49,16 +54,31 @@ export class Faults {
   }
 
   async cut(node: NodeName, nic: NodeNic): Promise<void> {
+    this.assertOn(node);
     await plug(this.#lab.topology, node, nic, false);
+    this.#note(node, UNPLUGGED[nic], true);
   }
 
   async join(node: NodeName, nic: NodeNic): Promise<void> {
+    this.assertOn(node);
     await plug(this.#lab.topology, node, nic, true);
+    this.#note(node, UNPLUGGED[nic], false);
   }
 
   /** The switch drops all that a node sends and gets on the data segment, or forwards it again; see block. */
   async block(node: NodeName, blocked: boolean): Promise<void> {
     await block(this.#lab.topology, node, blocked);
+    this.#note(node, "eth0 blocked", blocked);
+  }
+
+  /** What is wrong with a node's cables; empty where nothing is. */
+  cableFaults(node: NodeName): readonly string[] {
+    return [...(this.#cables.get(node) ?? [])].sort();
+  }
+
+  /** Throws where the node is off: nothing runs there, or is plugged in, before it is powered on. */
+  assertOn(node: NodeName): void {
+    if (this.isOff(node)) throw new Error(`${node} is off; power-on ${node} first`);
   }
 
   /** Evicts what runs on the node, as `kubectl drain` does: its pods end after their grace period. */
@@ -83,6 +103,19 @@ export class Faults {
   async setReady(pod: string, ready: boolean, namespace = "default"): Promise<void> {
     const annotations = { [ANNOTATION.ready]: ready ? null : "false" };
     await this.#lab.api.patch(podPath(namespace, pod), { metadata: { annotations } });
+  }
+
+  /** A node that boots has its cables plugged in, whatever was pulled before. */
+  async #plugBoth(node: NodeName, plugged: boolean): Promise<void> {
+    const { topology } = this.#lab;
+    await Promise.all(NODE_NICS.map((nic) => plug(topology, node, nic, plugged)));
+    for (const nic of NODE_NICS) this.#note(node, UNPLUGGED[nic], false);
+  }
+
+  #note(node: NodeName, fault: string, there: boolean): void {
+    const faults = this.#cables.get(node);
+    if (there) faults?.add(fault);
+    else faults?.delete(fault);
   }
 
   async #cordon(node: NodeName, unschedulable: boolean): Promise<void> {

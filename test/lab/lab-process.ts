@@ -1,4 +1,5 @@
 import type { Daemon } from "../cluster/daemon.ts";
+import { isStopped } from "../reaper/processes.ts";
 
 /** A program of the lab that can be ended and started anew. */
 export class LabProcess {
@@ -17,6 +18,12 @@ export class LabProcess {
 
   get running(): boolean {
     return this.#daemon?.running ?? false;
+  }
+
+  /** For a person: a process that hangs by SIGSTOP is "stopped". */
+  get state(): "running" | "stopped" | "not running" {
+    if (this.pid === undefined) return "not running";
+    return isStopped(this.pid) ? "stopped" : "running";
   }
 
   /** The running process; throws, with what it said last, where there is none. */

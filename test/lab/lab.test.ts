@@ -165,6 +165,7 @@ test("a node that is powered off becomes NotReady, its pod unready; powered on, 
   await lab.until("/api/v1/nodes/n3", "n3 is NotReady", ready(false));
   await lab.until(`${POD}/demo-n3`, "demo-n3 is unready", ready(false));
   await answeredBy("192.0.2.11", NODE_PORT, ["demo-n1", "demo-n2"]);
+  await expect(lab.faults.join("n3", "data")).rejects.toThrow("n3 is off; power-on n3 first");
   await lab.faults.powerOn("n3");
   await lab.faults.nodeReady("n3");
   await answeredBy("192.0.2.13", NODE_PORT, ALL);
@@ -199,13 +200,19 @@ test("commands reach the lab from outside", async () => {
     tryRun([process.execPath, new URL("ctl.ts", import.meta.url).pathname, "--lab", name, ...words]);
   const status = await ctl("status");
   expect(status.stderr).toBe("");
-  expect(status.stdout).toMatch(/^n2 +on +Ready +not running +running +02:48:00:00:00:12$/m);
+  expect(status.stdout).toMatch(/^n2 +on +ok +Ready +not running +running +02:48:00:00:00:12$/m);
   expect((await ctl("shell", "c3", "ip", "-brief", "address")).stdout).toContain("198.51.101.100/24");
   expect((await ctl("kubectl", "get", "nodes", "-o", "name")).stdout).toBe("node/n1\nnode/n2\nnode/n3\n");
   expect(await ctl("power-off", "n9")).toMatchObject({
     code: 1,
     stderr: 'lab:ctl: there is no node "n9"; the nodes are n1, n2, n3\n',
   });
+  expect((await ctl("kill-speaker", "n1")).stderr).toBe(
+    "lab:ctl: the speaker of n1 is not running; start-speaker n1 starts it\n",
+  );
+  await ctl("block", "n2");
+  expect((await ctl("status")).stdout).toMatch(/^n2 +on +eth0 blocked /m);
+  await ctl("unblock", "n2");
 });
 
 test("its end leaves nothing", async () => {

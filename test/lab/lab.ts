@@ -1,4 +1,4 @@
-import { chmod, mkdir, mkdtemp, readdir } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { binary } from "../cluster/binaries.ts";
@@ -26,6 +26,8 @@ export interface LabOptions {
   readonly proxyMode?: ProxyMode;
   /** FRR and BIRD run. Default true. */
   readonly routers?: boolean;
+  /** How long a node may be silent before Kubernetes calls it NotReady. Default NODE_GRACE_MS. */
+  readonly nodeGraceMs?: number;
   /** Hears what is being done, for a person who waits. */
   readonly progress?: (what: string) => void;
 }
@@ -45,7 +47,7 @@ export interface Lab {
   readonly kubelets: ReadonlyMap<NodeName, LabProcess>;
   readonly kubeProxies: ReadonlyMap<NodeName, LabProcess>;
   kubectl(args: readonly string[], input?: string): Promise<string>;
-  /** Creates Herald's namespace, CRDs and roles. */
+  /** Applies config/default: namespace, CRDs, roles. What would run its Deployment and DaemonSet isn't there; the lab does. */
   install(): Promise<void>;
   /** The controller runs, as its service account, without any capability. Needs `install`. */
   startController(flags?: HeraldFlags): Promise<void>;
@@ -88,7 +90,7 @@ const REPOSITORY = new URL("../../", import.meta.url).pathname;
 
 const GET_PAGE = "fetch(process.argv[1]).then((page) => page.text()).then((text) => process.stdout.write(text))";
 
-/** How long a node may be silent before Kubernetes calls it NotReady; 40 to 50 s in most clusters. */
+/** Short, so that nobody waits for it; 40 to 50 s in most clusters. */
 export const NODE_GRACE_MS = 4000;
 
 /** Brings a lab up: nodes are Ready and proxies have their rules when this returns. Herald and pods are not there yet. */
@@ -121,7 +123,10 @@ async function buildLab(options: LabOptions, reaper: Reaper): Promise<Lab> {
       netns: topology.netns("mgmt"),
       address: CONTROL_PLANE.ipv4,
       controllerManager: true,
-      controllerManagerFlags: ["--node-monitor-period=500ms", `--node-monitor-grace-period=${NODE_GRACE_MS}ms`],
+      controllerManagerFlags: [
+        "--node-monitor-period=500ms",
+        `--node-monitor-grace-period=${options.nodeGraceMs ?? NODE_GRACE_MS}ms`,
+      ],
       reaper,
     }),
     options.routers === false ? [] : startRouters({ topology, directory: logs, reaper }),
@@ -162,12 +167,7 @@ async function buildLab(options: LabOptions, reaper: Reaper): Promise<Lab> {
     kubeProxies,
     kubectl: (args, input) => controlPlane.kubectl(args, input),
     install: async () => {
-      const crds = (await readdir(join(REPOSITORY, "config/crd"))).filter((name) => name.startsWith("heraldlb.io_"));
-      const files = [...crds.map((name) => `config/crd/${name}`), "config/default/namespace.yaml"].map((file) =>
-        join(REPOSITORY, file),
-      );
-      await controlPlane.kubectl(["apply", ...files.map((file) => `--filename=${file}`)]);
-      await controlPlane.kubectl(["apply", "--kustomize", join(REPOSITORY, "config/rbac")]);
+      await controlPlane.kubectl(["apply", "--kustomize", join(REPOSITORY, "config/default")]);
       await controlPlane.kubectl(["wait", "--for=condition=Established", "--timeout=20s", "crd", "--all"]);
     },
     startController: (flags) => herald.startController(flags),

@@ -61,6 +61,9 @@ async function run(options: Options, interrupted: Promise<void>): Promise<number
   teller.step(`A cluster of three nodes comes up, kube-proxy in ${options.proxyMode} mode`);
   let lab: Lab | undefined;
   let ok = false;
+  interrupted.then(() => {
+    if (lab === undefined) teller.say("interrupted: ends as soon as the cluster is up; Ctrl-C again ends it at once");
+  });
   try {
     lab = await startLab({ proxyMode: options.proxyMode, progress: (what) => teller.say(what) });
     figures.upMs = performance.now() - begun;

@@ -89,7 +89,10 @@ async function getAddress(lab: Lab, tell: Teller, figures: Figures): Promise<str
   if (first === undefined) throw new Error(`nobody answers ARP for ${ip}`);
   figures.addressToArpMs = Math.max(0, first.at - wallNow);
   tell.say(
-    `ARP was answered ${ms(figures.addressToArpMs)} after the address; kube-proxy writes its rules once a second`,
+    `ARP was answered ${ms(figures.addressToArpMs)} after the address: the speakers open a segment with the first`,
+  );
+  tell.say(
+    "     pool, and listen for one detection time (330 ms) before they claim; kube-proxy writes rules once a second",
   );
   tell.done("reachable by TCP and UDP");
   return ip;

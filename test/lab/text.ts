@@ -18,7 +18,8 @@ export function table(headings: readonly string[], rows: readonly (readonly stri
 export function shortUdpReport(report: UdpReport): string {
   const pods = report.pods.map((pod) => `${pod.pod} saw ${pod.source} (${pod.answers})`).join(", ") || "nobody";
   const lost = report.lost === 0 ? "none lost" : `${report.lost} lost, longest outage ${ms(report.longestOutageMs)}`;
-  return `${report.sent} sent, ${lost}, round trip ${report.rttP50Ms.toFixed(2)} ms (median); answered by ${pods}`;
+  const roundTrip = report.answered === 0 ? "" : `, round trip ${report.rttP50Ms.toFixed(2)} ms (median)`;
+  return `${report.sent} sent, ${lost}${roundTrip}; answered by ${pods}`;
 }
 
 /** Formats milliseconds for a person. */

@@ -6,15 +6,24 @@ import { setTimeout as sleep } from "node:timers/promises";
  * a later one with the same pid; undefined where there is none, or only its zombie.
  */
 export function startTime(pid: number): string | undefined {
-  let stat: string;
+  const [state, ...fields] = stat(pid);
+  return state === "Z" || state === "X" ? undefined : fields[18];
+}
+
+/** Tells whether a process hangs by SIGSTOP. */
+export function isStopped(pid: number): boolean {
+  return stat(pid)[0] === "T";
+}
+
+/** Gives the fields of /proc/PID/stat from the third on, the state; none where there is no such process. */
+function stat(pid: number): readonly string[] {
   try {
-    stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    const text = readFileSync(`/proc/${pid}/stat`, "latin1");
+    // The command name, in parentheses, may itself hold spaces and parentheses.
+    return text.slice(text.lastIndexOf(")") + 2).split(" ");
   } catch {
-    return undefined;
+    return [];
   }
-  // The command name, in parentheses, may itself hold spaces and parentheses.
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return fields[0] === "Z" || fields[0] === "X" ? undefined : fields[19];
 }
 
 /** Waits until the process that started at `started` is gone, or has become a zombie; false after `timeoutMs`. */

@@ -26,6 +26,9 @@ process.stdout.write("ready\n");
 async function undoAll(all: readonly Registration[]): Promise<string[]> {
   const left: string[] = [];
   for (const registration of all) if (registration.what === "process") kill(registration);
+  // One that was started but not yet registered would write on into the directories below.
+  const names = all.flatMap((registration) => (registration.what === "netns" ? [registration.name] : []));
+  await Promise.allSettled(names.map(emptyNetns));
   for (const registration of all.toReversed()) {
     try {
       await undo(registration);
@@ -64,13 +67,16 @@ async function undo(registration: Registration): Promise<void> {
 }
 
 async function deleteNetns(name: string): Promise<void> {
-  const exists = () => existsSync(`/run/netns/${name}`);
-  for (let tries = 0; exists() && tries < 100; tries++) {
+  await emptyNetns(name);
+  if (existsSync(`/run/netns/${name}`)) await run("ip", ["netns", "delete", name]);
+}
+
+async function emptyNetns(name: string): Promise<void> {
+  for (let tries = 0; existsSync(`/run/netns/${name}`) && tries < 100; tries++) {
     const pids = (await run("ip", ["netns", "pids", name])).stdout.split("\n").filter(Boolean).map(Number);
     // A process there may have forked in between, so they are asked for again.
     if (pids.every((pid) => startTime(pid) === undefined)) break;
     for (const pid of pids) signal(pid, "SIGKILL");
     await sleep(5);
   }
-  if (exists()) await run("ip", ["netns", "delete", name]);
 }

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { BINARIES, clusterCache } from "./cluster-cache.mjs";
@@ -8,7 +8,8 @@ import { command, quietly } from "./run.mjs";
 
 const MODULE = fileURLToPath(new URL("../cluster/", import.meta.url));
 const COMPONENT = "k8s.io/component-base/version";
-const LDFLAGS = `-s -w -X ${COMPONENT}.gitVersion=v1.36.3 -X ${COMPONENT}.gitMajor=1 -X ${COMPONENT}.gitMinor=36`;
+const [, VERSION, MINOR] = /\sk8s\.io\/kubernetes (v1\.(\d+)\.\d+)\s/.exec(readFileSync(`${MODULE}go.mod`, "utf8"));
+const LDFLAGS = `-s -w -X ${COMPONENT}.gitVersion=${VERSION} -X ${COMPONENT}.gitMajor=1 -X ${COMPONENT}.gitMinor=${MINOR}`;
 
 /** Builds one of the cluster's binaries from the sources that test/cluster/go.mod pins. */
 function clusterBinary(name) {

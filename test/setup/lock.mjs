@@ -2,11 +2,16 @@ import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { HERALD_CACHE } from "./cluster-cache.mjs";
+import { Problem } from "./problem.mjs";
 
 /** Runs `work` while no other process of this user does work of the same name; one that died does not count. */
 export async function alone(name, waiting, work) {
   const folder = join(HERALD_CACHE, "locks", name);
-  mkdirSync(dirname(folder), { recursive: true });
+  try {
+    mkdirSync(dirname(folder), { recursive: true });
+  } catch (error) {
+    throw new Problem(`make ${dirname(folder)}: ${error.code}; set XDG_CACHE_HOME to a folder that you may write to`);
+  }
   const mine = `${process.pid} ${startTime(process.pid)}`;
   for (let tries = 0; !take(folder, mine); tries++) {
     const holder = holderOf(folder);

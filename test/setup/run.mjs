@@ -48,13 +48,26 @@ export function quietly(what, file, args, options = {}) {
     };
     child.once("error", (error) => settle(error.message));
     child.once("close", (code, signal) => {
-      const last = output.trim().split("\n").slice(-3).join(" | ");
-      settle(code === 0 ? undefined : `${file} ended with ${signal ?? `exit code ${code}`}: ${last}`);
+      settle(code === 0 ? undefined : `${file} ended with ${signal ?? `exit code ${code}`}: ${complaint(output)}`);
     });
   });
 }
 
-/** Runs the work itself, on the terminal; gives its exit code. Ctrl-C reaches it from the terminal, so it ends by itself. */
+/** The reason is the first line that names an error with its words (npm), or stands among the last. */
+function complaint(output) {
+  const lines = output.trim().split("\n");
+  const named = lines.find((line) => /\b\w*error: /i.test(line));
+  const last = lines.filter((line) => !/^npm error\b/.test(line)).slice(-3);
+  return [named, ...last.filter((line) => line !== named)].filter(Boolean).join(" | ") || lines.slice(-3).join(" | ");
+}
+
+/** npm, or its shell. */
+const PARENT = process.ppid;
+
+/**
+ * Runs the work itself, on the terminal; gives its exit code. Ctrl-C reaches it from the terminal, so it ends by itself.
+ * A signal to npm alone reaches nobody here: the work is ended when npm is gone.
+ */
 export function openly(file, args) {
   return new Promise((resolve, reject) => {
     const path = [join(ROOT, "node_modules/.bin"), process.env.PATH, "/usr/sbin", "/sbin"].join(delimiter);
@@ -63,10 +76,12 @@ export function openly(file, args) {
     const forward = () => child.kill("SIGTERM");
     process.on("SIGINT", stay);
     process.on("SIGTERM", forward);
+    const orphaned = setInterval(() => process.ppid === PARENT || forward(), 1000);
     child.once("error", (error) => reject(new Problem(`run ${file}: ${error.message}`)));
     child.once("close", (code, signal) => {
       process.off("SIGINT", stay);
       process.off("SIGTERM", forward);
+      clearInterval(orphaned);
       resolve(code ?? (signal === "SIGINT" ? 130 : 143));
     });
   });

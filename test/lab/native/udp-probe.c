@@ -74,8 +74,9 @@ static void send_next(int fd, int64_t due) {
   if (now - due > worst_delay_us) worst_delay_us = now - due;
   numbers[sent] = (struct number){.sent_us = now, .rtt_us = -1};
   int size = snprintf(text, sizeof text, "%ld\n", sent++);
-  /* A refused datagram is a lost one. */
-  while (send(fd, text, size, 0) < 0 && errno == ECONNREFUSED) continue;
+  /* A refused datagram is a lost one, and so is one for which there is no room: while the kernel looks for the target's
+   * MAC, it keeps some, and would let the sender wait. */
+  while (send(fd, text, size, MSG_DONTWAIT) < 0 && errno == ECONNREFUSED) continue;
 }
 
 struct outage {
