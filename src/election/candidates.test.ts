@@ -1,6 +1,9 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type CandidateNode, type CandidateService, findCandidates } from "./candidates.ts";
+import { type CandidateNode, type CandidateService, findCandidates as find, servingNodes } from "./candidates.ts";
+
+const findCandidates = (nodes: readonly CandidateNode[], services: readonly CandidateService[]) =>
+  find(nodes, servingNodes(services));
 
 const node = (name: string, more: Partial<CandidateNode> = {}): CandidateNode => ({
   name,

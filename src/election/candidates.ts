@@ -45,15 +45,30 @@ export interface Candidates {
   readonly reason?: NoCandidateReason;
 }
 
+/** Which nodes can serve an IP: none, each, or these, by name. */
+export type Serving = "NoNode" | "EveryNode" | readonly string[];
+
+/** Finds the nodes that can serve: each for a Cluster Service; for Local ones the union of those with a serving endpoint. */
+export function servingNodes(services: readonly CandidateService[]): Serving {
+  const nodes = new Set<string>();
+  for (const { externalTrafficPolicy, endpoints } of services) {
+    for (const endpoint of endpoints) {
+      if (!endpoint.serving) continue;
+      if (externalTrafficPolicy === "Cluster" || endpoint.nodeName === undefined) return "EveryNode";
+      nodes.add(endpoint.nodeName);
+    }
+  }
+  return nodes.size === 0 ? "NoNode" : [...nodes].sort();
+}
+
 /** Finds the nodes that may own an IP, and says why each other node may not. The same input gives the same answer on every speaker. */
-export function findCandidates(nodes: readonly CandidateNode[], services: readonly CandidateService[]): Candidates {
-  if (!services.some((service) => service.endpoints.some((endpoint) => endpoint.serving)))
-    return { candidates: [], excluded: [], reason: "NoEndpoints" };
+export function findCandidates(nodes: readonly CandidateNode[], serving: Serving): Candidates {
+  if (serving === "NoNode") return { candidates: [], excluded: [], reason: "NoEndpoints" };
   const sorted = [...nodes].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
   const allowed = sorted.filter((node) => exclusion(node) === undefined);
   // A pool of one rack's subnet needs no nodeSelector: where any node is in the IP's subnet, only those are asked.
   const subnetDecides = allowed.some((node) => node.inSubnet);
-  const local = localNodes(services);
+  const local = serving === "EveryNode" ? serving : new Set(serving);
   const candidates: Candidate[] = [];
   const excluded: { node: string; reason: ExclusionReason }[] = [];
   for (const node of sorted) {
@@ -75,22 +90,9 @@ function exclusion(node: CandidateNode): ExclusionReason | undefined {
 function softExclusion(
   node: CandidateNode,
   subnetDecides: boolean,
-  local: ReadonlySet<string> | "AllNodes",
+  local: ReadonlySet<string> | "EveryNode",
 ): ExclusionReason | undefined {
   if (subnetDecides && !node.inSubnet) return "NotInSubnet";
-  if (local !== "AllNodes" && !local.has(node.name)) return "NoLocalEndpoint";
+  if (local !== "EveryNode" && !local.has(node.name)) return "NoLocalEndpoint";
   return undefined;
-}
-
-/** The nodes that can serve: all for a Cluster Service; for Local ones the union of those with a serving endpoint. */
-function localNodes(services: readonly CandidateService[]): ReadonlySet<string> | "AllNodes" {
-  const nodes = new Set<string>();
-  for (const { externalTrafficPolicy, endpoints } of services) {
-    for (const endpoint of endpoints) {
-      if (!endpoint.serving) continue;
-      if (externalTrafficPolicy === "Cluster" || endpoint.nodeName === undefined) return "AllNodes";
-      nodes.add(endpoint.nodeName);
-    }
-  }
-  return nodes;
 }

@@ -1,8 +1,9 @@
 import { type LabelSelector, matchesSelector } from "../api/label-selector.ts";
 import { EXCLUDE_NODE_LABEL } from "../api/names.ts";
 import type { Node } from "../api/objects.ts";
-import { type CandidateNode, type CandidateService, type Candidates, findCandidates } from "../election/candidates.ts";
+import { type CandidateNode, type Candidates, findCandidates, type Serving } from "../election/candidates.ts";
 import type { IP } from "../ipam/addresses.ts";
+import { containsIP, type Range } from "../ipam/ranges.ts";
 import { chooseInterfaces, type NodeInterface } from "./choose-interfaces.ts";
 
 /** A layer2 entry of a pool's `announce`. */
@@ -11,16 +12,10 @@ export interface Layer2Entry {
   readonly nodeSelector?: LabelSelector;
 }
 
-/** What decides where one IP is announced. */
-export interface IntentInput {
-  readonly ip: IP;
-  /** The Services that hold it. */
-  readonly services: readonly CandidateService[];
-  /** The layer2 entries of its pool. */
+/** How a pool announces; `name` tells it from the others. */
+export interface AnnouncingPool {
+  readonly name: string;
   readonly entries: readonly Layer2Entry[];
-  readonly nodes: readonly Node[];
-  /** By node name. From the Speaker objects, this node's too: so all speakers compute the same. */
-  readonly interfaces: ReadonlyMap<string, readonly NodeInterface[]>;
 }
 
 /** By whom an IP may be announced, and on which interfaces of this node (none where this node is not selected). */
@@ -28,24 +23,55 @@ export interface Intent extends Candidates {
   readonly interfaces: readonly string[];
 }
 
-/** Computes the candidates of an IP, and this node's interfaces for it. */
-export function intentFor(self: string, input: IntentInput): Intent {
-  let own: readonly string[] = [];
-  const nodes = input.nodes.map((node): CandidateNode => {
-    const { name, labels } = node.meta;
-    const selecting = input.entries.filter((entry) => matchesSelector(entry.nodeSelector, labels));
-    const available = input.interfaces.get(name) ?? [];
-    const choices = selecting.map((entry) => chooseInterfaces(entry.interfaces, available, input.ip));
-    const names = [...new Set(choices.flatMap((choice) => choice.names))].sort();
-    if (name === self) own = names;
-    return {
-      name,
-      selected: selecting.length > 0,
-      excludedByLabel: labels[EXCLUDE_NODE_LABEL] !== undefined,
-      networkUnavailable: node.networkUnavailable,
-      hasInterface: names.length > 0,
-      inSubnet: choices.some((choice) => choice.inSubnet),
-    };
-  });
-  return { ...findCandidates(nodes, input.services), interfaces: own };
+/**
+ * Computes intents. Of an IP nothing matters but its pool, the subnets that hold it and the nodes that can serve it, so
+ * IPs that are alike in these share one intent, the same object: with 10 000 IPs there are few.
+ */
+export class Intents {
+  readonly #self: string;
+  readonly #nodes: readonly Node[];
+  readonly #interfaces: ReadonlyMap<string, readonly NodeInterface[]>;
+  readonly #subnets: readonly Range[];
+  readonly #known = new Map<string, Intent>();
+
+  /** `interfaces` are by node name; from the Speaker objects, this node's too: so all speakers compute the same. */
+  constructor(self: string, nodes: readonly Node[], interfaces: ReadonlyMap<string, readonly NodeInterface[]>) {
+    this.#self = self;
+    this.#nodes = nodes;
+    this.#interfaces = interfaces;
+    const all = [...interfaces.values()].flatMap((some) => some.flatMap(({ subnets }) => subnets));
+    this.#subnets = [
+      ...new Map(all.map((subnet) => [`${subnet.family} ${subnet.first}-${subnet.last}`, subnet])).values(),
+    ];
+  }
+
+  /** Gives the intent of an IP. */
+  of(ip: IP, pool: AnnouncingPool, serving: Serving): Intent {
+    const holding = this.#subnets.flatMap((subnet, index) => (containsIP(subnet, ip) ? [index] : []));
+    const key = `${pool.name} ${holding.join()} ${typeof serving === "string" ? serving : `on ${serving.join()}`}`;
+    const known = this.#known.get(key) ?? this.#compute(ip, pool, serving);
+    this.#known.set(key, known);
+    return known;
+  }
+
+  #compute(ip: IP, pool: AnnouncingPool, serving: Serving): Intent {
+    let own: readonly string[] = [];
+    const nodes = this.#nodes.map((node): CandidateNode => {
+      const { name, labels } = node.meta;
+      const selecting = pool.entries.filter((entry) => matchesSelector(entry.nodeSelector, labels));
+      const available = this.#interfaces.get(name) ?? [];
+      const choices = selecting.map((entry) => chooseInterfaces(entry.interfaces, available, ip));
+      const names = [...new Set(choices.flatMap((choice) => choice.names))].sort();
+      if (name === this.#self) own = names;
+      return {
+        name,
+        selected: selecting.length > 0,
+        excludedByLabel: labels[EXCLUDE_NODE_LABEL] !== undefined,
+        networkUnavailable: node.networkUnavailable,
+        hasInterface: names.length > 0,
+        inSubnet: choices.some((choice) => choice.inSubnet),
+      };
+    });
+    return { ...findCandidates(nodes, serving), interfaces: own };
+  }
 }

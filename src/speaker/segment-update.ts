@@ -21,8 +21,13 @@ export function updateOf(before: SegmentInput | undefined, after: SegmentInput):
   const known = new Map(before?.snapshot.records.map((record) => [record.node, record]));
   const ips = new Map<string, readonly Candidate[]>();
   const same = before?.snapshot.ips === snapshot.ips;
-  for (const [ip, candidates] of same ? [] : snapshot.ips)
-    if (!sameCandidates(before?.snapshot.ips.get(ip), candidates)) ips.set(ip, candidates);
+  const equal = new Map<readonly Candidate[], readonly Candidate[]>(); // most IPs share a list: it is compared once
+  for (const [ip, candidates] of same ? [] : snapshot.ips) {
+    const known = before?.snapshot.ips.get(ip);
+    if (known !== undefined && (equal.get(known) === candidates || sameCandidates(known, candidates)))
+      equal.set(known, candidates);
+    else ips.set(ip, candidates);
+  }
   return {
     interface: name,
     address,
@@ -66,9 +71,9 @@ function applyIPs(before: SegmentUpdate["ips"] | undefined, update: SegmentUpdat
   return ips;
 }
 
-function sameCandidates(a: readonly Candidate[] | undefined, b: readonly Candidate[]): boolean {
+function sameCandidates(a: readonly Candidate[], b: readonly Candidate[]): boolean {
   if (a === b) return true;
-  return a?.length === b.length && a.every(({ node, score }, i) => node === b[i]?.node && score === b[i]?.score);
+  return a.length === b.length && a.every(({ node, score }, i) => node === b[i]?.node && score === b[i]?.score);
 }
 
 function sameRecord(a: NodeRecord | undefined, b: NodeRecord): boolean {

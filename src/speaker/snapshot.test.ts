@@ -3,7 +3,7 @@ import type { IPPool } from "../api/ippool.ts";
 import type { EndpointSlice, Meta, Node, Service } from "../api/objects.ts";
 import type { Speaker } from "../api/speaker.ts";
 import type { Interface } from "./interfaces.ts";
-import { type ApiView, buildIntent } from "./snapshot.ts";
+import { type ApiView, buildSegments } from "./snapshot.ts";
 
 const meta = (name: string, more: Partial<Meta> = {}): Meta => ({
   namespace: "",
@@ -72,13 +72,13 @@ const api = (more: Partial<ApiView> = {}): ApiView => ({
   ...more,
 });
 const ipsOn = (view: ApiView, own: readonly Interface[] = [eth0]) =>
-  buildIntent("n1", view, own).segments.map((segment) => ({
+  buildSegments("n1", view, own).map((segment) => ({
     interface: segment.interface,
     ips: [...segment.snapshot.ips].map(([ip, candidates]) => `${ip} ${candidates.map((c) => c.node).join(" ")}`),
   }));
 
 test("an assigned IP is wanted on the interface whose subnet holds it, with its candidates", () => {
-  const { segments } = buildIntent("n1", api(), [eth0]);
+  const segments = buildSegments("n1", api(), [eth0]);
   expect(segments).toEqual([
     {
       interface: "eth0",
@@ -112,6 +112,20 @@ test.each<{ name: string; view: Partial<ApiView>; want: string[] }>([
   },
   { name: "in the status alone", view: { services: [service("192.0.2.200", { meta: meta("web") })] }, want: [] },
   { name: "in the record alone", view: { services: [service("192.0.2.200", { ingress: [] })] }, want: [] },
+  {
+    name: "that its pool has no more, since it was narrowed",
+    view: {
+      services: [
+        service("192.0.2.99", {
+          meta: meta("web", {
+            namespace: "default",
+            annotations: { "heraldlb.io/assigned-ips": "192.0.2.99", "heraldlb.io/assigned-pool": "default" },
+          }),
+        }),
+      ],
+    },
+    want: ["192.0.2.99 n1 n2"],
+  },
   { name: "in no pool", view: { services: [service("192.0.2.1")] }, want: [] },
   { name: "of a pool that only assigns", view: { pools: [pool([])] }, want: [] },
   { name: "without a serving endpoint", view: { slicesOf: () => [] }, want: ["192.0.2.200 "] },
@@ -164,7 +178,7 @@ test("records count where the subnet is shared, whatever the interface is called
     onEth0("n2", ["192.0.2.202=6"], "192.0.2.12/24", "ens3"),
     onEth0("n3", ["192.0.2.203=7"], "198.51.100.3/24"),
   ];
-  const records = buildIntent("n1", api({ speakers }), [eth0]).segments[0]?.snapshot.records;
+  const records = buildSegments("n1", api({ speakers }), [eth0])[0]?.snapshot.records;
   expect(records?.map(({ node: name, claims }) => [name, ...claims.map(({ ip }) => ip)])).toEqual([
     ["n1", "192.0.2.201"],
     ["n2", "192.0.2.202"],
@@ -175,9 +189,8 @@ test("an IP is known by its canonical text, as frames have it", () => {
   const odd = service("2001:DB8:0::1");
   const pools = [{ ...pool(), spec: { ...pool().spec, addresses: ["2001:db8::/64"] } }];
   const slices: EndpointSlice[] = [{ ...slice, addressType: "IPv6" }];
-  expect([
-    ...buildIntent("n1", api({ services: [odd], pools, slicesOf: () => slices }), [eth0]).intents.keys(),
-  ]).toEqual(["2001:db8::1"]);
+  const onIPv6 = api({ services: [odd], pools, slicesOf: () => slices });
+  expect(ipsOn(onIPv6)).toEqual([{ interface: "eth0", ips: ["2001:db8::1 n1 n2"] }]);
 });
 
 test("a Speaker object that no speaker wrote does no harm", () => {
@@ -186,7 +199,7 @@ test("a Speaker object that no speaker wrote does no harm", () => {
     interfaces: [{ name: "eth0", mac: "", subnets: ["192.0.2.12/24", "no subnet"], defaultRoute: false }],
     layer2: { claims: [{ interface: "eth0", ips: ["192.0.2.201=1e3", "=", "192.0.2.202=2"] }] },
   });
-  const records = buildIntent("n1", api({ speakers: [onEth0("n1"), odd] }), [eth0]).segments[0]?.snapshot.records;
+  const records = buildSegments("n1", api({ speakers: [onEth0("n1"), odd] }), [eth0])[0]?.snapshot.records;
   expect(records?.[1]).toMatchObject({ incarnation: 0n, claims: [{ ip: "192.0.2.202", epoch: 2n }] });
 });
 
@@ -195,6 +208,6 @@ test.each([
   { name: "it has no status yet", own: [speaker("n1", {})] },
 ])("a node goes by what it knows of itself where $name", ({ own }) => {
   const speakers = [...own, onEth0("n2", ["192.0.2.200=3"])];
-  const [segment] = buildIntent("n1", api({ speakers }), [eth0]).segments;
+  const [segment] = buildSegments("n1", api({ speakers }), [eth0]);
   expect(segment?.snapshot.ips.get("192.0.2.200")?.map(({ node: name }) => name)).toEqual(["n1", "n2"]);
 });

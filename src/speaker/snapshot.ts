@@ -1,15 +1,16 @@
 import { type Claim, decodeClaims, type RecordedClaims } from "../api/claims.ts";
 import type { IPPool } from "../api/ippool.ts";
 import { matchesSelector } from "../api/label-selector.ts";
+import { ANNOTATION } from "../api/names.ts";
 import type { EndpointSlice, Node, Service } from "../api/objects.ts";
 import type { Speaker } from "../api/speaker.ts";
-import type { Candidate, CandidateService, Candidates } from "../election/candidates.ts";
+import { type Candidate, type CandidateService, servingNodes } from "../election/candidates.ts";
 import { canonicalIP, parseIP } from "../ipam/addresses.ts";
 import { containsIP, overlap, parseRange, parseSubnet, type Range } from "../ipam/ranges.ts";
 import type { SegmentSnapshot } from "../l2/segment.ts";
 import { assignedIPs } from "./assigned-ips.ts";
 import { type NodeInterface, possibleInterfaces } from "./choose-interfaces.ts";
-import { intentFor, type Layer2Entry } from "./intent.ts";
+import { type AnnouncingPool, Intents } from "./intent.ts";
 import type { Interface } from "./interfaces.ts";
 import { readIncarnation } from "./own-status.ts";
 import type { SegmentInput } from "./segment-messages.ts";
@@ -26,33 +27,28 @@ export interface ApiView {
   readonly versions: ReadonlyMap<string, string>;
 }
 
-/** The interfaces of this node that some pool may announce on, with what their segments have to know; the candidates by IP. */
-export interface SpeakerIntent {
-  readonly segments: readonly SegmentInput[];
-  readonly intents: ReadonlyMap<string, Candidates>;
-}
-
-/** Computes what this node's segments have to know. Pure: the same view and interfaces give the same result. */
-export function buildIntent(self: string, api: ApiView, own: readonly Interface[]): SpeakerIntent {
+/**
+ * Gives the interfaces of this node that some pool may announce on, with what their segments have to know. Pure: the
+ * same view and interfaces give the same result.
+ */
+export function buildSegments(self: string, api: ApiView, own: readonly Interface[]): readonly SegmentInput[] {
   const interfaces = new Map(api.speakers.map((speaker) => [speaker.meta.name, nodeInterfaces(speaker)]));
   // Where somebody deleted the own object, what this node knows of itself stands in until its status is written again.
   const written = api.speakers.some(({ meta, status }) => meta.name === self && status.interfaces !== undefined);
   if (!written) interfaces.set(self, own.map(toNodeInterface));
   const pools = api.pools.map(compilePool);
   const perInterface = new Map(own.map(({ name }) => [name, new Map<string, readonly Candidate[]>()]));
-  const intents = new Map<string, Candidates>();
-  const shared = new Map<string, readonly Candidate[]>(); // equal lists are one object, which makes handing them over cheap
-  for (const [text, services] of holders(api)) {
+  const intents = new Intents(self, api.nodes, interfaces);
+  for (const [text, { services, assignedPool }] of holders(api)) {
     const ip = parseIP(text);
     if (ip === undefined) continue;
-    const pool = pools.find(({ ranges }) => ranges.some((range) => containsIP(range, ip)));
+    // A pool that was narrowed goes on announcing what it has given out.
+    const pool =
+      pools.find(({ ranges }) => ranges.some((range) => containsIP(range, ip))) ??
+      pools.find(({ name }) => name === assignedPool);
     if (pool === undefined || pool.entries.length === 0) continue;
-    const intent = intentFor(self, { ip, services, entries: pool.entries, nodes: api.nodes, interfaces });
-    intents.set(text, intent);
-    const key = JSON.stringify(intent.candidates);
-    const candidates = shared.get(key) ?? intent.candidates;
-    shared.set(key, candidates);
-    for (const name of intent.interfaces) perInterface.get(name)?.set(text, candidates);
+    const { interfaces: names, candidates } = intents.of(ip, pool, servingNodes(services));
+    for (const name of names) perInterface.get(name)?.set(text, candidates);
   }
   const ownNode = api.nodes.find((node) => node.meta.name === self);
   const possible = new Set(
@@ -62,9 +58,9 @@ export function buildIntent(self: string, api: ApiView, own: readonly Interface[
         .flatMap((entry) => possibleInterfaces(entry.interfaces, interfaces.get(self) ?? [], ranges)),
     ),
   );
-  const segments = own.flatMap((each): SegmentInput[] => {
-    if (!possible.has(each.name)) return [];
+  return own.flatMap((each): SegmentInput[] => {
     const ips = perInterface.get(each.name) ?? new Map();
+    if (!possible.has(each.name) && ips.size === 0) return [];
     const subnets = each.addresses.flatMap((cidr) => parseSubnet(cidr) ?? []);
     const snapshot: SegmentSnapshot = {
       versions: api.versions,
@@ -74,23 +70,27 @@ export function buildIntent(self: string, api: ApiView, own: readonly Interface[
     const address = each.addresses.find((cidr) => !cidr.includes(":"))?.split("/")[0];
     return address === undefined ? [] : [{ interface: each.name, address, snapshot }];
   });
-  return { segments, intents };
 }
 
-interface CompiledPool {
+interface CompiledPool extends AnnouncingPool {
   readonly ranges: readonly Range[];
-  readonly entries: readonly Layer2Entry[];
 }
 
-function compilePool({ spec }: IPPool): CompiledPool {
+function compilePool({ meta, spec }: IPPool): CompiledPool {
   const ranges = spec.addresses.map(parseRange).filter((range) => typeof range !== "string");
   const entries = spec.announce.flatMap((entry) => (entry.layer2 === undefined ? [] : [entry.layer2]));
-  return { ranges, entries };
+  return { name: meta.name, ranges, entries };
+}
+
+interface Holding {
+  readonly services: CandidateService[];
+  /** The pool that gave the IP, by the first holder's record. */
+  readonly assignedPool: string | undefined;
 }
 
 /** The Services that hold each IP, by IP. */
-function holders(api: ApiView): ReadonlyMap<string, CandidateService[]> {
-  const found = new Map<string, CandidateService[]>();
+function holders(api: ApiView): ReadonlyMap<string, Holding> {
+  const found = new Map<string, Holding>();
   for (const service of api.services) {
     const ips = new Set(assignedIPs(service).flatMap((ip) => canonicalIP(ip) ?? [])); // as frames have them
     if (ips.size === 0) continue;
@@ -101,8 +101,9 @@ function holders(api: ApiView): ReadonlyMap<string, CandidateService[]> {
         externalTrafficPolicy: service.externalTrafficPolicy,
         endpoints: slices.filter(({ addressType }) => addressType === family).flatMap(({ endpoints }) => endpoints),
       };
-      const sharers = found.get(ip);
-      if (sharers === undefined) found.set(ip, [candidate]);
+      const sharers = found.get(ip)?.services;
+      const assignedPool = service.meta.annotations[ANNOTATION.assignedPool];
+      if (sharers === undefined) found.set(ip, { services: [candidate], assignedPool });
       else sharers.push(candidate);
     }
   }

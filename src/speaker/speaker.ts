@@ -15,7 +15,7 @@ import { createSpeakerMetrics, type SpeakerMetrics } from "./metrics.ts";
 import { ownStatus } from "./own-status.ts";
 import type { SegmentInput, SegmentState } from "./segment-messages.ts";
 import { type Heard, SegmentThread } from "./segment-thread.ts";
-import { buildIntent } from "./snapshot.ts";
+import { buildSegments } from "./snapshot.ts";
 import { SpeakerStatusWriter } from "./speaker-status.ts";
 
 export interface SpeakerDeps {
@@ -161,7 +161,7 @@ class SpeakerRole {
   }
 
   #build(versions: ReadonlyMap<string, string>): readonly SegmentInput[] {
-    return buildIntent(
+    return buildSegments(
       this.#deps.node,
       {
         services: this.#services.list(),
@@ -172,7 +172,7 @@ class SpeakerRole {
         versions,
       },
       this.#interfaces,
-    ).segments;
+    );
   }
 
   #watchInterfaces(): void {
