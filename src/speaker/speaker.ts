@@ -17,6 +17,7 @@ import type { SegmentInput, SegmentState } from "./segment-messages.ts";
 import { type Heard, SegmentThread } from "./segment-thread.ts";
 import { buildSegments } from "./snapshot.ts";
 import { SpeakerStatusWriter } from "./speaker-status.ts";
+import { tellChanges } from "./tell-changes.ts";
 
 export interface SpeakerDeps {
   readonly client: KubeClient;
@@ -197,10 +198,8 @@ class SpeakerRole {
         this.#showIfChanged();
         break;
       case "changes":
-        for (const { what, cause, ip, interface: name, epoch } of message.changes) {
-          this.#metrics.ownershipChanged(what, cause);
-          log.info(`${what} ${ip}`, { interface: name, cause, epoch });
-        }
+        for (const { what, cause } of message.changes) this.#metrics.ownershipChanged(what, cause);
+        for (const { text, fields } of tellChanges(message.changes)) log.info(text, fields);
         break;
       case "problem":
         log.error("an interface can't be used; trying on", { interface: message.interface, problem: message.message });
