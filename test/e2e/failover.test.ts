@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Lab } from "../lab/lab.ts";
 import { powerOffOwner, startPods } from "./power-off.ts";
-import { addressOf, macOf, ownerOf, reachable, service, speakerReady, startProduct } from "./product.ts";
+import { addressOf, macOf, ownerOf, reachable, service, startProduct } from "./product.ts";
 
 /** The figures come from `npm run bench -- failover`; here three runs show that the promise is kept at all. */
 const RUNS = 3;
@@ -39,5 +39,5 @@ test("a planned stop of the owner's speaker loses nothing", async () => {
   expect(await ownerOf(lab, ip)).not.toBe(owner);
   expect((await probe.stop()).lost).toBe(0);
   await lab.herald.speaker(owner).start();
-  await speakerReady(lab, owner);
+  await lab.speakerReady(owner);
 });

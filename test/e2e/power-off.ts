@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { HelloFrame } from "../lab/capture.ts";
 import type { Lab } from "../lab/lab.ts";
 import { NODE_NAMES, type NodeName } from "../lab/plan.ts";
-import { macOf, ownerOf, reachable, service, speakerReady } from "./product.ts";
+import { macOf, ownerOf, reachable, service } from "./product.ts";
 
 /** What a client and a capture saw of a node's power-off and return. */
 export interface PowerOff {
@@ -50,7 +50,7 @@ export async function powerOffOwner(lab: Lab, name: string, ip: string): Promise
   const whileBack = await lab.udpProbe({ ip, port: 80 });
   await lab.faults.powerOn(owner);
   await lab.faults.nodeReady(owner);
-  await speakerReady(lab, owner);
+  await lab.speakerReady(owner);
   await sleep(1000);
   const lostOnReturn = (await whileBack.stop()).lost;
   await capture.stop();

@@ -12,7 +12,7 @@ export async function startProduct(options: LabOptions = {}): Promise<Lab> {
     await lab.startController();
     await lab.startSpeakers();
     await lab.kubectl(["apply", "--filename=-"], pool("default", "192.0.2.200-192.0.2.220"));
-    await Promise.all(NODE_NAMES.map((node) => speakerReady(lab, node)));
+    await lab.speakersReady();
     return lab;
   } catch (error) {
     await lab.stop();
@@ -52,18 +52,6 @@ export async function addressOf(lab: Lab, name: string): Promise<string> {
     (object) => object?.status?.loadBalancer?.ingress?.[0]?.ip !== undefined,
   );
   return found.status.loadBalancer.ingress[0].ip;
-}
-
-/** Waits until the speaker's Pod on a node is Ready. */
-export async function speakerReady(lab: Lab, node: NodeName): Promise<void> {
-  await lab.until(
-    `/api/v1/namespaces/herald-system/pods/herald-speaker-${node}`,
-    `the speaker of ${node} is ready`,
-    (pod) =>
-      pod?.status?.conditions?.some(
-        (one: { type: string; status: string }) => one.type === "Ready" && one.status === "True",
-      ),
-  );
 }
 
 /** Asks who has an IP until exactly one MAC answers, at most 5 s; gives the node. */

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Lab } from "../lab/lab.ts";
 import type { NodeName } from "../lab/plan.ts";
-import { addressOf, ownerOf, reachable, service, speakerReady, startProduct } from "./product.ts";
+import { addressOf, ownerOf, reachable, service, startProduct } from "./product.ts";
 
 let lab: Lab;
 let ip: string;
@@ -58,7 +58,7 @@ test("a killed speaker that is back at once takes up what its record says, and n
   const speaker = lab.herald.speaker(owner);
   await speaker.restart("SIGKILL");
   const after = await recorded((object) => object.status.incarnation !== before.status.incarnation);
-  await speakerReady(lab, owner);
+  await lab.speakerReady(owner);
   expect(after.status.layer2).toEqual(before.status.layer2);
   expect(BigInt(after.status.incarnation)).toBeGreaterThan(BigInt(before.status.incarnation));
 });

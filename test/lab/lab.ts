@@ -1,6 +1,7 @@
 import { chmod, mkdir, mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { binary } from "../cluster/binaries.ts";
 import { type ControlPlane, startControlPlane } from "../cluster/control-plane.ts";
 import { type Daemon, startDaemon } from "../cluster/daemon.ts";
@@ -53,7 +54,8 @@ export interface Lab {
   startController(flags?: HeraldFlags): Promise<void>;
   /** A speaker runs on each node, as its service account, with CAP_NET_RAW alone; its Pod is Ready when it is. */
   startSpeakers(flags?: HeraldFlags): Promise<void>;
-  /** Resolves when every speaker's Pod is Ready; throws, with what it said, where one ends. */
+  /** Resolves when a node's speaker says that it is ready, and its Pod does; throws, with what it said, where it ends. */
+  speakerReady(node: NodeName, timeoutMs?: number): Promise<void>;
   speakersReady(timeoutMs?: number): Promise<void>;
   createPod(pod: Pick<EchoPod, "name" | "node"> & Partial<EchoPod>): Promise<void>;
   /** Resolves with the object as soon as `accept` says so; see untilObject. */
@@ -179,8 +181,24 @@ async function buildLab(options: LabOptions, reaper: Reaper): Promise<Lab> {
       };
       await Promise.all([herald.startSpeakers(flags), ...NODE_NAMES.map(create)]);
     },
-    speakersReady: async (timeoutMs = 30_000) => {
-      await Promise.all(NODE_NAMES.map((node) => speakerReady(api, herald.speaker(node), node, timeoutMs)));
+    speakerReady: async (node, timeoutMs = 30_000) => {
+      const speaker = herald.speaker(node);
+      const failed = speaker.daemon.ended.then((reason) => {
+        throw new Error(`${speaker.name} ended with ${reason}: ${speaker.complaint()}`);
+      });
+      const ready = async () => {
+        // Its Pod's condition may still be that of the run before: Kubernetes is slower than a reboot.
+        for (const giveUp = Date.now() + timeoutMs; ; await sleep(50)) {
+          const answer = await lab.statusPage(node, "/readyz").catch(() => "no answer");
+          if (answer === "ok\n") break;
+          if (Date.now() > giveUp) throw new Error(`${speaker.name} is not ready: ${answer.trim()}`);
+        }
+        await podReady(api, HERALD_NAMESPACE, `herald-speaker-${node}`, timeoutMs);
+      };
+      await Promise.race([ready(), failed]);
+    },
+    speakersReady: async (timeoutMs) => {
+      await Promise.all(NODE_NAMES.map((node) => lab.speakerReady(node, timeoutMs)));
     },
     createPod: async (pod) => {
       const index = podIndex.get(pod.node) ?? 0;
@@ -229,12 +247,4 @@ async function buildLab(options: LabOptions, reaper: Reaper): Promise<Lab> {
     ]),
   );
   return whole;
-}
-
-async function speakerReady(api: Api, speaker: LabProcess, node: NodeName, timeoutMs: number): Promise<void> {
-  const { ended } = speaker.daemon;
-  const failed = ended.then((reason) => {
-    throw new Error(`${speaker.name} ended with ${reason}: ${speaker.complaint()}`);
-  });
-  await Promise.race([podReady(api, HERALD_NAMESPACE, `herald-speaker-${node}`, timeoutMs), failed]);
 }

@@ -212,7 +212,7 @@ async function comeBack(
   const udp = await lab.udpProbe({ ip, port: PORT });
   await lab.faults.powerOn(owner);
   await lab.faults.nodeReady(owner);
-  await lab.speakersReady();
+  await lab.speakerReady(owner);
   tell.say(`${owner} is Ready, its speaker too`);
   await sleep(AFTERWARDS_MS);
   const report = await udp.stop();
