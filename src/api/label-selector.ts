@@ -1,14 +1,10 @@
-/** A label selector as in the Kubernetes API: all of matchLabels and all of matchExpressions must hold; empty matches everything. */
-export interface LabelSelector {
-  readonly matchLabels?: Readonly<Record<string, string>>;
-  readonly matchExpressions?: readonly LabelSelectorRequirement[];
-}
+import type { Static } from "typebox";
+import type { LabelSelectorSchema } from "./common-schemas.ts";
 
-export interface LabelSelectorRequirement {
-  readonly key: string;
-  readonly operator: "In" | "NotIn" | "Exists" | "DoesNotExist";
-  readonly values?: readonly string[];
-}
+/** A label selector as in the Kubernetes API: all of matchLabels and all of matchExpressions must hold; empty matches everything. */
+export type LabelSelector = Static<typeof LabelSelectorSchema>;
+
+type Requirement = NonNullable<LabelSelector["matchExpressions"]>[number];
 
 /** Tells whether the labels fulfil the selector. An absent selector matches everything, as Herald's fields define it. */
 export function matchesSelector(
@@ -24,7 +20,7 @@ export function matchesSelector(
 }
 
 function matchesRequirement(
-  { key, operator, values = [] }: LabelSelectorRequirement,
+  { key, operator, values = [] }: Requirement,
   labels: Readonly<Record<string, string>>,
 ): boolean {
   const value = Object.hasOwn(labels, key) ? labels[key] : undefined;

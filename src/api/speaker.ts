@@ -3,6 +3,10 @@ import { ConditionsSchema } from "./common-schemas.ts";
 import type { CustomResource } from "./crd.ts";
 import type { Meta } from "./objects.ts";
 
+/** The most that the API server takes: with more it would refuse the whole status. */
+export const MOST_INTERFACES = 64;
+export const MOST_SUBNETS = 256;
+
 export const SpeakerStatusSchema = Type.Object(
   {
     version: Type.Optional(Type.String({ description: "Version of Herald that runs there.", maxLength: 64 })),
@@ -20,11 +24,11 @@ export const SpeakerStatusSchema = Type.Object(
           mac: Type.String({ description: "Its MAC address.", maxLength: 17 }),
           subnets: Type.Array(Type.String({ maxLength: 49 }), {
             description: "Its addresses with prefix lengths, such as 192.0.2.11/24.",
-            maxItems: 256,
+            maxItems: MOST_SUBNETS,
           }),
           defaultRoute: Type.Optional(Type.Boolean({ description: "The IPv4 default route leaves here." })),
         }),
-        { description: "Interfaces that the speaker could announce on.", maxItems: 64 },
+        { description: "Interfaces that the speaker could announce on.", maxItems: MOST_INTERFACES },
       ),
     ),
     layer2: Type.Optional(
@@ -38,7 +42,7 @@ export const SpeakerStatusSchema = Type.Object(
                 maxItems: 65536,
               }),
             }),
-            { description: "The addresses that this node owns, by interface.", maxItems: 64 },
+            { description: "The addresses that this node owns, by interface.", maxItems: MOST_INTERFACES },
           ),
         },
         { description: "What the speaker does on layer 2." },

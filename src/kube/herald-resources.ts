@@ -1,4 +1,5 @@
 import type { IPPool, IPPoolSpec, IPPoolStatus } from "../api/ippool.ts";
+import type { LabelSelector } from "../api/label-selector.ts";
 import { API_VERSION } from "../api/names.ts";
 import type { Speaker, SpeakerStatus } from "../api/speaker.ts";
 import { integer, list, optionalText, record, text, textMap, texts } from "./raw.ts";
@@ -44,9 +45,7 @@ function keepAnnounce(raw: unknown): IPPoolSpec["announce"][number] {
   };
 }
 
-type Selector = NonNullable<IPPoolSpec["announce"][number]["layer2"]["nodeSelector"]>;
-
-function keepSelector({ matchLabels, matchExpressions }: Raw): Selector {
+function keepSelector({ matchLabels, matchExpressions }: Raw): LabelSelector {
   return {
     ...(matchLabels !== undefined && { matchLabels: { ...textMap(matchLabels) } }),
     ...(matchExpressions !== undefined && {

@@ -41,7 +41,7 @@ export interface Frame {
   readonly body: Uint8Array;
 }
 
-/** Why a frame was not taken: the `reason` label of herald_l2_dropped_frames_total. */
+/** Why a frame was not taken: `what` of herald_l2_packets, after "dropped". */
 export type DropReason =
   | "Short"
   | "Oversize"

@@ -1,4 +1,5 @@
-import { type LabelSelector, matchesSelector } from "../api/label-selector.ts";
+import type { IPPoolSpec } from "../api/ippool.ts";
+import { matchesSelector } from "../api/label-selector.ts";
 import { EXCLUDE_NODE_LABEL } from "../api/names.ts";
 import type { Node } from "../api/objects.ts";
 import { type CandidateNode, type Candidates, findCandidates, type Serving } from "../election/candidates.ts";
@@ -7,10 +8,7 @@ import { containsIP, type Range } from "../ipam/ranges.ts";
 import { chooseInterfaces, type NodeInterface } from "./choose-interfaces.ts";
 
 /** A layer2 entry of a pool's `announce`. */
-export interface Layer2Entry {
-  readonly interfaces?: readonly string[];
-  readonly nodeSelector?: LabelSelector;
-}
+type Layer2Entry = IPPoolSpec["announce"][number]["layer2"];
 
 /** How a pool announces; `name` tells it from the others. */
 export interface AnnouncingPool {

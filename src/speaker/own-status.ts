@@ -1,11 +1,7 @@
 import { encodeClaims } from "../api/claims.ts";
-import type { SpeakerStatus } from "../api/speaker.ts";
+import { MOST_INTERFACES, MOST_SUBNETS, type SpeakerStatus } from "../api/speaker.ts";
 import type { Interface } from "./interfaces.ts";
 import type { SegmentState } from "./segment-messages.ts";
-
-/** The most that the CRD of Speaker lets in: more, and the API server would refuse the whole record. */
-const MOST_INTERFACES = 64;
-const MOST_SUBNETS = 256;
 
 export interface OwnStatusInput {
   readonly version: string;

@@ -78,7 +78,7 @@ interface CompiledPool extends AnnouncingPool {
 
 function compilePool({ meta, spec }: IPPool): CompiledPool {
   const ranges = spec.addresses.map(parseRange).filter((range) => typeof range !== "string");
-  const entries = spec.announce.flatMap((entry) => (entry.layer2 === undefined ? [] : [entry.layer2]));
+  const entries = spec.announce.map(({ layer2 }) => layer2);
   return { name: meta.name, ranges, entries };
 }
 

@@ -30,9 +30,10 @@ export async function startControllerProcess(reaper: Reaper, flags: readonly str
     env: { PATH: process.env.PATH },
     stdio: ["ignore", "ignore", "pipe"],
   });
+  // At once, so that there is no moment in which a crash of this process would leave it behind.
+  if (child.pid !== undefined) reaper.process(child.pid);
   await once(child, "spawn");
   const pid = child.pid as number;
-  reaper.process(pid);
   const lines: LogLine[] = [];
   const looks = new Set<() => void>();
   createInterface(child.stderr).on("line", (text) => {

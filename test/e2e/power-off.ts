@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { detectionTime } from "../../src/l2/timing.ts";
 import type { HelloFrame } from "../lab/capture.ts";
 import type { Lab } from "../lab/lab.ts";
 import { NODE_NAMES, type NodeName } from "../lab/plan.ts";
@@ -18,8 +19,7 @@ export interface PowerOff {
   readonly neighbour: string | undefined;
 }
 
-/** Three hellos and a bit, for the default hello interval of 100 ms (docs/wire.md). */
-const DETECTION_TIME_MS = 330;
+const DEFAULT_HELLO_INTERVAL_MS = 100;
 
 /** Runs a pod on each node, so that the Service of powerOffOwner can have its endpoint on any of them. */
 export async function startPods(lab: Lab): Promise<void> {
@@ -58,7 +58,7 @@ export async function powerOffOwner(lab: Lab, name: string, ip: string): Promise
     owner,
     successor,
     outageMs: longestOutageMs,
-    detectionMs: (lastHello?.at ?? Number.NaN) + DETECTION_TIME_MS - offAt,
+    detectionMs: (lastHello?.at ?? Number.NaN) + detectionTime(DEFAULT_HELLO_INTERVAL_MS) - offAt,
     lostOnReturn,
     ownerAfterReturn: await ownerOf(lab, ip),
     longestDoubleMs: capture.doubles(ip)[0]?.ms ?? 0,

@@ -19,10 +19,10 @@ describe.each<ProxyMode>(["nftables", "iptables"])("with kube-proxy in %s mode",
     (await lab.ask(protocol, { ip, port, count })).map((answer) => ("pod" in answer ? answer.pod : ""));
 
   test("it gets an address within 1 s of kubectl apply, is reached by TCP and UDP, and one MAC answers for it", async () => {
+    const before = Date.now();
     await apply(service("web"));
-    const applied = Date.now();
     const ip = await addressOf(lab, "web");
-    expect(Date.now() - applied).toBeLessThan(1000);
+    expect(Date.now() - before).toBeLessThan(1000);
     expect(ip).toBe("192.0.2.200");
     expect(await reachable(lab, { protocol: "tcp", ip: ip, port: 80 }, ["demo-1", "demo-2"])).toHaveLength(2);
     expect(await reachable(lab, { protocol: "udp", ip: ip, port: 80 }, ["demo-1", "demo-2"])).toHaveLength(2);

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import type { ApiObject } from "../lab/api.ts";
 import type { Lab } from "../lab/lab.ts";
 import type { NodeName } from "../lab/plan.ts";
 import { addressOf, ownerOf, reachable, service, startProduct } from "./product.ts";
@@ -20,15 +21,14 @@ afterAll(() => lab?.stop());
 const speakerPath = () => `/apis/heraldlb.io/v1alpha1/speakers/${owner}`;
 
 /** Waits until the owner's Speaker object has the claim; gives the object. */
-// biome-ignore lint/suspicious/noExplicitAny: an object of the API as it is
-function recorded(and: (object: any) => boolean = () => true): Promise<any> {
+function recorded(and: (object: ApiObject) => boolean = () => true): Promise<ApiObject> {
   return lab.until(
     speakerPath(),
     `the Speaker of ${owner} has a claim of ${ip}`,
     (object) =>
-      // biome-ignore lint/suspicious/noExplicitAny: as above
-      object?.status?.layer2?.claims?.some((one: any) => one.ips.some((text: string) => text.startsWith(`${ip}=`))) &&
-      and(object),
+      object?.status?.layer2?.claims?.some((one: ApiObject) =>
+        one.ips.some((text: string) => text.startsWith(`${ip}=`)),
+      ) && and(object),
   );
 }
 
@@ -44,8 +44,8 @@ test("a Speaker object that somebody deletes comes back with its record, and the
 test("another address on the interface, though first in order, begins no new start", async () => {
   const before = await recorded();
   await lab.exec(owner, ["ip", "address", "add", "10.99.0.1/24", "dev", "eth0"]);
-  // biome-ignore lint/suspicious/noExplicitAny: an object of the API as it is
-  const has = (object: any) => object.status.interfaces.some((one: any) => one.subnets.includes("10.99.0.1/24"));
+  const has = (object: ApiObject) =>
+    object.status.interfaces.some((one: ApiObject) => one.subnets.includes("10.99.0.1/24"));
   const after = await recorded(has);
   expect(after.status.incarnation).toBe(before.status.incarnation);
   await lab.exec(owner, ["ip", "address", "del", "10.99.0.1/24", "dev", "eth0"]);
