@@ -58,8 +58,9 @@ test(
       await heartbeats();
     }
     // The watches are there again: a new Service is served.
+    // After so many failures each, speakers wait up to 10 s and kube-controller-manager up to 30 s before the next try.
     await lab.kubectl(["apply", "--filename=-"], service("after"));
-    await ownerOf(lab, await addressOf(lab, "after"));
+    await ownerOf(lab, await addressOf(lab, "after"), 60_000);
     const report = await probe.stop();
     await capture.stop();
     expect(capture.gratuitous(ip), "announced again").toEqual([]);

@@ -54,10 +54,10 @@ export async function addressOf(lab: Lab, name: string): Promise<string> {
   return found.status.loadBalancer.ingress[0].ip;
 }
 
-/** Asks who has an IP until exactly one MAC answers, at most 5 s; gives the node. */
-export async function ownerOf(lab: Lab, ip: string): Promise<NodeName> {
+/** Asks who has an IP until exactly one MAC answers, at most `withinMs`; gives the node. */
+export async function ownerOf(lab: Lab, ip: string, withinMs = 5000): Promise<NodeName> {
   let seen: readonly string[] = [];
-  for (let round = 0; round < 25; round++) {
+  for (const giveUp = Date.now() + withinMs; Date.now() < giveUp; ) {
     seen = (await lab.whoAnswers([ip], 200)).get(ip) ?? [];
     const owner = NODE_NAMES.find((node) => seen.length === 1 && macOf(node) === seen[0]);
     if (owner !== undefined) return owner;
