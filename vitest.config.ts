@@ -9,7 +9,14 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: "unit", include: ["src/**/*.test.ts", "test/sim/**/*.test.ts", "test/unit/**/*.test.ts"] } },
+      {
+        test: {
+          name: "unit",
+          include: ["src/**/*.test.ts", "test/model/**/*.test.ts", "test/sim/**/*.test.ts", "test/unit/**/*.test.ts"],
+          // Nothing here waits for anything: the limit is for a machine that others keep busy.
+          testTimeout: 60_000,
+        },
+      },
       {
         test: {
           name: "native",

@@ -43,6 +43,11 @@ export const LabelSelectorSchema = Type.Object(
   { "x-kubernetes-map-type": "atomic" },
 );
 
+/** A field that holds a label selector, described for what it selects. */
+export function labelSelector(description: string) {
+  return Type.Object(LabelSelectorSchema.properties, { ...LabelSelectorSchema, description });
+}
+
 export const ConditionsSchema = Type.Array(
   Type.Object({
     type: Type.String({ description: "What the condition is about.", maxLength: 316 }),

@@ -19,6 +19,13 @@ export function matchesSelector(
   );
 }
 
+/** Says what is wrong with a requirement, as the API server does; undefined where nothing is. */
+export function whyNotRequirement({ operator, values = [] }: Requirement): string | undefined {
+  const needsValues = operator === "In" || operator === "NotIn";
+  if (needsValues === values.length > 0) return undefined;
+  return `operator ${operator} ${needsValues ? "needs values; add at least one" : "takes no values; remove them"}`;
+}
+
 function matchesRequirement(
   { key, operator, values = [] }: Requirement,
   labels: Readonly<Record<string, string>>,

@@ -15,6 +15,8 @@ export interface Meta {
   readonly labels: Readonly<Record<string, string>>;
   /** Of a Service only those of Herald's group. */
   readonly annotations: Readonly<Record<string, string>>;
+  /** Only those of Herald's group. */
+  readonly finalizers: readonly string[];
 }
 
 export type IPFamily = "IPv4" | "IPv6";
@@ -70,6 +72,11 @@ export interface EndpointSlice {
   readonly serviceName: string;
   readonly addressType: string;
   readonly endpoints: readonly Endpoint[];
+}
+
+/** Its labels are what namespaceSelectors look at. */
+export interface Namespace {
+  readonly meta: Meta;
 }
 
 export interface Node {

@@ -1,13 +1,31 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { ASSIGNED_REASONS, POOL_READY_REASONS } from "./reasons.ts";
+import {
+  ASSIGNED_REASONS,
+  POOL_EXHAUSTED_REASONS,
+  POOL_OVERLAPPING_REASONS,
+  POOL_READY_REASONS,
+  POOL_STRANDED_REASONS,
+  STRANDED_REASONS,
+} from "./reasons.ts";
 
-test.each([
-  { section: "Service: `heraldlb.io/Assigned`", reasons: ASSIGNED_REASONS },
-  { section: "IPPool: `Ready`", reasons: POOL_READY_REASONS },
-])("docs/reasons.md explains the reasons of $section, and no others", ({ section, reasons }) => {
-  const page = readFileSync(new URL("../../docs/reasons.md", import.meta.url), "utf8");
-  const text = page.split("\n## ").find((part) => part.startsWith(section));
+const ALL = {
+  "Service: `heraldlb.io/Assigned`": ASSIGNED_REASONS,
+  "Service: `heraldlb.io/Stranded`": STRANDED_REASONS,
+  "IPPool: `Ready`": POOL_READY_REASONS,
+  "IPPool: `Overlapping`": POOL_OVERLAPPING_REASONS,
+  "IPPool: `Exhausted`": POOL_EXHAUSTED_REASONS,
+  "IPPool: `Stranded`": POOL_STRANDED_REASONS,
+};
+const page = readFileSync(new URL("../../docs/reasons.md", import.meta.url), "utf8");
+const sections = page.split("\n## ").slice(1);
+
+test("docs/reasons.md has a section for each condition, and no others", () => {
+  expect(sections.map((section) => section.split("\n")[0])).toEqual(Object.keys(ALL));
+});
+
+test.each(Object.entries(ALL))("docs/reasons.md explains the reasons of %s, and no others", (title, reasons) => {
+  const text = sections.find((section) => section.startsWith(`${title}\n`));
   const documented = [...(text ?? "").matchAll(/^\| `(\w+)` *\|/gm)].map(([, reason]) => reason);
   expect(documented).toEqual([...reasons]);
 });

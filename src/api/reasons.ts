@@ -1,7 +1,43 @@
 /** The reasons that Herald's conditions have; docs/reasons.md explains each to users. */
 
 /** Of the condition heraldlb.io/Assigned on a Service. */
-export const ASSIGNED_REASONS = ["Assigned", "NoPool", "NoFittingPool", "PoolExhausted"] as const;
+export const ASSIGNED_REASONS = [
+  "Assigned",
+  "NoPool",
+  "NoFittingPool",
+  "PoolExhausted",
+  "InvalidRequest",
+  "ConflictingRequests",
+  "WrongFamily",
+  "UnknownPool",
+  "PoolNotUsable",
+  "IPOutsidePools",
+  "IPNotInPool",
+  "IPsInDifferentPools",
+  "IPExcluded",
+  "IPAvoided",
+  "IPInUse",
+  "SharingRefused",
+] as const;
+
+/** Of the condition heraldlb.io/Stranded on a Service. */
+export const STRANDED_REASONS = [
+  "PoolGone",
+  "OutsidePool",
+  "Excluded",
+  "Avoided",
+  "NamespaceSelector",
+  "ServiceSelector",
+] as const;
 
 /** Of the condition Ready on an IPPool. */
-export const POOL_READY_REASONS = ["Valid", "InvalidAddresses"] as const;
+export const POOL_READY_REASONS = ["Valid", "InvalidSpec", "Overlapping", "Disabled", "Terminating"] as const;
+
+/** Of the condition Overlapping on an IPPool. */
+export const POOL_OVERLAPPING_REASONS = ["Overlapping", "NoOverlap"] as const;
+
+/** Of the condition Exhausted on an IPPool. */
+export const POOL_EXHAUSTED_REASONS = ["Exhausted", "AddressesAvailable", "NotReady"] as const;
+
+/** Of the condition Stranded on an IPPool. */
+export const POOL_STRANDED_REASONS = ["Stranded", "NoneStranded"] as const;

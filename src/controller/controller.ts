@@ -1,13 +1,13 @@
 import type { Registry } from "prom-client";
 import type { IPPool } from "../api/ippool.ts";
-import type { Service } from "../api/objects.ts";
+import type { Namespace, Service } from "../api/objects.ts";
 import type { Clock } from "../clock.ts";
 import type { KubeClient } from "../kube/client.ts";
 import { EventRecorder } from "../kube/events.ts";
 import { ipPools } from "../kube/herald-resources.ts";
 import { lead } from "../kube/leader.ts";
 import { Reflector } from "../kube/reflector.ts";
-import { type Kept, type Resource, services } from "../kube/resource.ts";
+import { type Kept, namespaces, type Resource, services } from "../kube/resource.ts";
 import { Store } from "../kube/store.ts";
 import type { Log } from "../log.ts";
 import { createControllerMetrics } from "./metrics.ts";
@@ -36,7 +36,8 @@ export interface ControllerDeps {
 export interface Watched {
   readonly services: Store<Service>;
   readonly pools: Store<IPPool>;
-  /** Resolves when both have been listed. */
+  readonly namespaces: Store<Namespace>;
+  /** Resolves when all have been listed. */
   readonly synced: Promise<unknown>;
   /** Resolves when nothing is read any more. */
   readonly ended: Promise<unknown>;
@@ -68,14 +69,14 @@ export async function runController(deps: ControllerDeps): Promise<void> {
     random,
     log,
     signal,
-    run: async (termSignal) => {
+    run: async (termSignal, leads) => {
       standby.stop();
       // What another leader wrote last must be seen before anything is given out, so this reads anew.
       const watched = watch(deps, termSignal);
       await Promise.race([watched.synced, watched.ended]);
       if (!termSignal.aborted) {
         ready(true);
-        await new Term({ ...deps, metrics, events, watched }).run(termSignal);
+        await new Term({ ...deps, client: whileLeading(client, leads), metrics, events, watched }).run(termSignal);
       }
       await watched.ended;
       if (!signal.aborted) standby = startStandby(deps);
@@ -85,6 +86,16 @@ export async function runController(deps: ControllerDeps): Promise<void> {
   const cancel = clock.after(FLUSH_MS, () => events.close());
   await events.flush();
   cancel();
+}
+
+/** Lets nothing through once another may lead. */
+function whileLeading(client: KubeClient, leads: () => boolean): Pick<KubeClient, "request"> {
+  return {
+    request: async (request) => {
+      if (!leads()) throw new Error(`${request.method} ${request.path}: not sent, the Lease has run out`);
+      return await client.request(request);
+    },
+  };
 }
 
 /** Reads the objects as the leader does, and is ready when it can. */
@@ -108,11 +119,13 @@ function watch(deps: ControllerDeps, signal: AbortSignal): Watched {
     const reflector = new Reflector<T>({ ...deps, resource, store });
     return { store, synced: reflector.whenSynced(), ended: reflector.run(signal) };
   };
-  const [all, pools] = [reflect(services), reflect(ipPools)];
+  const [all, pools, spaces] = [reflect(services), reflect(ipPools), reflect(namespaces)];
+  const each = [all, pools, spaces];
   return {
     services: all.store,
     pools: pools.store,
-    synced: Promise.all([all.synced, pools.synced]),
-    ended: Promise.all([all.ended, pools.ended]),
+    namespaces: spaces.store,
+    synced: Promise.all(each.map(({ synced }) => synced)),
+    ended: Promise.all(each.map(({ ended }) => ended)),
   };
 }

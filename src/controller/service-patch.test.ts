@@ -1,11 +1,9 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Service } from "../api/objects.ts";
-import type { Outcome } from "../ipam/address-book.ts";
 import { type IP, parseIP } from "../ipam/addresses.ts";
 import { services } from "../kube/resource.ts";
-import { demandOf, isOurs } from "./demand.ts";
-import { forgetPatch, servicePatch } from "./service-patch.ts";
+import { forgetPatch, servicePatch, type Told } from "./service-patch.ts";
 
 const NOW = Date.parse("2026-01-02T03:04:05.678Z");
 const options = { inPool: (ip: string) => ip.startsWith("192.0.2."), now: NOW };
@@ -45,15 +43,16 @@ function isObject(value: unknown): value is Json {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-const held: Outcome = {
+const held: Extract<Told, { state: "Assigned" }> = {
   state: "Assigned",
   assignment: { pool: "p", ips: [ip("192.0.2.1"), ip("2001:db8::1")], at: NOW },
+  reassigned: false,
 };
 const exhausted = {
   reason: "PoolExhausted",
   tried: [{ pool: "p", why: "Lacks", without: [], exhausted: ["IPv4"] }],
 } as const;
-const waiting: Outcome = { state: "Waiting", verdict: exhausted };
+const waiting: Told = { state: "Waiting", verdict: exhausted, reassigned: false };
 const ready = {
   type: "example.com/Ready",
   status: "True",
@@ -93,13 +92,54 @@ test("an assignment is status, record and condition in one patch", () => {
 
 test("who waits for a second family keeps the first", () => {
   const keeps = { pool: "p", ips: [ip("192.0.2.1")], at: NOW };
-  const patch = servicePatch(service(), { state: "Waiting", verdict: exhausted, keeps }, options);
+  const patch = servicePatch(service(), { state: "Waiting", verdict: exhausted, keeps, reassigned: false }, options);
   expect(patch?.status?.loadBalancer?.ingress).toEqual([{ ip: "192.0.2.1", ipMode: "VIP" }]);
   expect(patch?.status?.conditions?.[0]).toMatchObject({
     status: "False",
     reason: "PoolExhausted",
-    message: expect.stringMatching(/^keeps 192\.0\.2\.1 from pool "p", and waits for more: no pool can give/),
+    message: expect.stringMatching(/^keeps 192\.0\.2\.1 from pool "p", and waits: no pool can give/),
   });
+});
+
+const stranded = { pool: "p", ips: [ip("192.0.2.1")], why: "Excluded" as const };
+
+test("who is stranded has a condition that says so, only as long as that lasts", () => {
+  const before = merge(held, { stranded }) as Told;
+  const patch = servicePatch(service(), before, options);
+  expect(patch?.status?.conditions).toEqual([
+    expect.objectContaining({ type: "heraldlb.io/Assigned", status: "True" }),
+    {
+      type: "heraldlb.io/Stranded",
+      status: "True",
+      reason: "Excluded",
+      message: expect.stringContaining('192.0.2.1, which is excluded from pool "p"'),
+      lastTransitionTime: "2026-01-02T03:04:05Z",
+    },
+  ]);
+  const after = service(patch as Json);
+  expect(servicePatch(after, before, options)).toBeUndefined();
+  expect(servicePatch(after, held, options)).toEqual({
+    status: { conditions: [expect.objectContaining({ type: "heraldlb.io/Assigned" })] },
+  });
+});
+
+test("the wish to be served anew goes in the same write as the new address", () => {
+  const wishing = service({ metadata: { annotations: { "heraldlb.io/reassign": "true" } } });
+  const { metadata, status } = servicePatch(wishing, { ...held, reassigned: true }, options) ?? {};
+  expect(metadata?.annotations).toMatchObject({ "heraldlb.io/assigned-pool": "p", "heraldlb.io/reassign": null });
+  expect(status?.loadBalancer?.ingress).toHaveLength(2);
+});
+
+test("the wish stays while nothing fits, and one that was fulfilled goes although the address is the same", () => {
+  const has = merge(
+    { metadata: { annotations: { "heraldlb.io/reassign": "true" } } },
+    servicePatch(service(), held, options),
+  );
+  expect(servicePatch(service(has as Json), { ...held, reassigned: true }, options)).toEqual({
+    metadata: { annotations: { "heraldlb.io/reassign": null } },
+  });
+  const waits: Told = { state: "Waiting", verdict: exhausted, keeps: held.assignment, reassigned: false };
+  expect(servicePatch(service(has as Json), waits, options)?.metadata).toBeUndefined();
 });
 
 test("other conditions stay, and a reason that changes alone is no transition", () => {
@@ -131,18 +171,22 @@ test.each([
   expect(patch?.status?.loadBalancer?.ingress).toEqual(left);
 });
 
-test("who waits keeps the record of an address that no pool has yet, and loses that of another's", () => {
-  const noted = (ips: string) =>
-    service({ metadata: { annotations: { "heraldlb.io/assigned-pool": "p", "heraldlb.io/assigned-ips": ips } } });
-  expect(servicePatch(noted("203.0.113.1"), waiting, options)?.metadata).toBeUndefined();
-  expect(servicePatch(noted("192.0.2.1"), waiting, options)?.metadata?.annotations).toEqual({
-    "heraldlb.io/assigned-pool": null,
-    "heraldlb.io/assigned-ips": null,
+test("who waits keeps a record that asks for an address, and loses that of an address that it had", () => {
+  const annotations = { "heraldlb.io/assigned-pool": "p", "heraldlb.io/assigned-ips": "192.0.2.1" };
+  const restored = service({ metadata: { annotations } });
+  expect(servicePatch(restored, waiting, options)?.metadata).toBeUndefined();
+  const ingress = [{ ip: "192.0.2.1", ipMode: "VIP" }];
+  const ousted = service({ metadata: { annotations }, status: { loadBalancer: { ingress } } });
+  expect(servicePatch(ousted, waiting, options)).toMatchObject({
+    metadata: { annotations: { "heraldlb.io/assigned-pool": null, "heraldlb.io/assigned-ips": null } },
+    status: { loadBalancer: { ingress: null } },
   });
 });
 
 test("a Service that is no longer served loses record and condition, and nothing else", () => {
-  const assigned = merge({}, servicePatch(service(), held, options)) as { status: { conditions: unknown[] } };
+  const assigned = merge({}, servicePatch(service(), { ...held, stranded }, options)) as {
+    status: { conditions: unknown[] };
+  };
   const before = merge(assigned, { status: { conditions: [ready, ...assigned.status.conditions] } });
   expect(forgetPatch(service(before as Json))).toEqual({
     metadata: {
@@ -160,14 +204,17 @@ test("a Service that is no longer served loses record and condition, and nothing
 test("what a patch has written needs no second one, whatever was there", () => {
   const texts = fc.constantFrom("", "p", "192.0.2.1", "192.0.2.9,10.0.0.1", "2026-01-01T00:00:00Z", "nonsense");
   const annotations = fc.dictionary(
-    fc.constantFrom("heraldlb.io/assigned-pool", "heraldlb.io/assigned-ips", "heraldlb.io/assigned-at", "other"),
+    fc.constantFrom(
+      ...["heraldlb.io/assigned-pool", "heraldlb.io/assigned-ips", "heraldlb.io/assigned-at"],
+      ...["heraldlb.io/reassign", "other"],
+    ),
     texts,
   );
   const ingress = fc.array(fc.record({ ip: texts, hostname: texts, ipMode: texts }, { requiredKeys: [] }), {
     maxLength: 3,
   });
   const condition = fc.record({
-    type: fc.constantFrom("heraldlb.io/Assigned", "example.com/Ready"),
+    type: fc.constantFrom("heraldlb.io/Assigned", "heraldlb.io/Stranded", "example.com/Ready"),
     status: fc.constantFrom("True", "False", "Unknown"),
     reason: texts,
     message: texts,
@@ -179,7 +226,7 @@ test("what a patch has written needs no second one, whatever was there", () => {
       annotations,
       ingress,
       conditions,
-      fc.constantFrom(held, waiting),
+      fc.constantFrom<Told>(held, waiting, { ...held, stranded }, { ...held, reassigned: true }),
       (annotations, ingress, conditions, outcome) => {
         const raw = { metadata: { annotations }, status: { loadBalancer: { ingress }, conditions } };
         const patch = servicePatch(service(raw), outcome, options);
@@ -188,34 +235,4 @@ test("what a patch has written needs no second one, whatever was there", () => {
       },
     ),
   );
-});
-
-test.each([
-  { name: "of Herald's class", spec: { loadBalancerClass: "heraldlb.io/herald" }, ours: true, classOnly: true },
-  { name: "of no class", spec: {}, ours: true, classOnly: false },
-  { name: "of another class", spec: { loadBalancerClass: "example.com/x" }, ours: false, classOnly: false },
-  {
-    name: "of another type",
-    spec: { type: "NodePort", loadBalancerClass: "heraldlb.io/herald" },
-    ours: false,
-    classOnly: false,
-  },
-])("a Service $name: $ours, with class-only $classOnly", ({ spec, ours, classOnly }) => {
-  expect([isOurs(service({ spec }), false), isOurs(service({ spec }), true)]).toEqual([ours, classOnly]);
-});
-
-test.each([
-  { name: "whole", noted: ["p", "192.0.2.1,2001:db8::1", "2026-01-01T00:00:00Z"], want: ["p", 2] },
-  { name: "with blanks", noted: ["p", " 192.0.2.1 , x", "2026-01-01T00:00:00Z"], want: ["p", 1] },
-  { name: "without a pool", noted: ["", "192.0.2.1", "2026-01-01T00:00:00Z"], want: undefined },
-  { name: "without a time", noted: ["p", "192.0.2.1", "yesterday"], want: undefined },
-  { name: "without an address", noted: ["p", "010.0.0.1,::ffff:1.2.3.4", "2026-01-01T00:00:00Z"], want: undefined },
-])("a record $name is read as $want", ({ noted: [pool, ips, at], want }) => {
-  const annotations = {
-    "heraldlb.io/assigned-pool": pool,
-    "heraldlb.io/assigned-ips": ips,
-    "heraldlb.io/assigned-at": at,
-  };
-  const { record } = demandOf(service({ metadata: { annotations } }));
-  expect(record && [record.pool, record.ips.length]).toEqual(want);
 });

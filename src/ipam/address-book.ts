@@ -1,76 +1,135 @@
-import type { IPPoolSpec } from "../api/ippool.ts";
 import { formatIP, type IP } from "./addresses.ts";
-import { choose, explain, type Verdict } from "./choose.ts";
-import { type Assignment, type Demand, isMet, type Need, needOf, wantedFamilies } from "./demand.ts";
-import { Pool } from "./pool.ts";
-import { compareKeys, comparePlaces, type Place, WaitingLine } from "./waiting-line.ts";
+import { canGive, choose, explain, isComplete, isMet, type Seeker, SHAPES, waitsFor } from "./choose.ts";
+import type { Assignment, Demand } from "./demand.ts";
+import { type Entry, Holdings } from "./holdings.ts";
+import { sameIP } from "./ledger.ts";
+import type { Pool, PoolObject, Usage } from "./pool.ts";
+import type { Labels, PoolState, Pools } from "./pools.ts";
+import type { Stranding, Verdict } from "./verdict.ts";
+import { comparePlaces, type Place } from "./waiting-line.ts";
+import { earliest, nameOf, type Topic, WaitingRoom } from "./waiting-room.ts";
 
-/** What a Service has got. */
+/** What a Service has got. `reassigned`: its wish to be served anew is fulfilled, and has still to be taken off it. */
 export type Outcome =
-  | { readonly state: "Assigned"; readonly assignment: Assignment }
-  | { readonly state: "Waiting"; readonly verdict: Verdict; readonly keeps?: Assignment }
+  | {
+      readonly state: "Assigned";
+      readonly assignment: Assignment;
+      readonly stranded?: Stranding;
+      readonly reassigned: boolean;
+    }
+  | {
+      readonly state: "Waiting";
+      readonly verdict: Verdict;
+      readonly keeps?: Assignment;
+      readonly stranded?: Stranding;
+      readonly reassigned: boolean;
+    }
+  /** Something is not known yet that may decide it: the labels of its namespace. */
+  | { readonly state: "Undecided" }
   /** Is being deleted and holds nothing. */
   | { readonly state: "Leaving" };
 
+/** How a pool is, and how full. */
+export interface PoolReport {
+  readonly state: PoolState;
+  readonly ipv4: Usage;
+  readonly ipv6: Usage;
+  /** Addresses that their pool, this one, could no longer give to those who hold them. */
+  readonly stranded: number;
+  /** Services that hold addresses of it. */
+  readonly holders: number;
+}
+
+/** The state of a cluster. */
+export interface World {
+  readonly pools: readonly PoolObject[];
+  /** Labels by name. */
+  readonly namespaces: ReadonlyMap<string, Labels>;
+  readonly demands: readonly Demand[];
+  /** Services of type LoadBalancer that somebody else serves, and the addresses of their statuses. */
+  readonly strangers: readonly { readonly key: string; readonly ips: readonly IP[] }[];
+}
+
 /**
  * Who holds which address, who waits for one, and what is free. Pure: it decides at once when it is told of a change,
- * and each change gives the keys of the Services whose outcome it may have altered, the first served first. What a
- * Service holds stays its own until it stops asking, whatever happens to its pool.
+ * and each change gives the keys of the Services whose outcome it may have altered, the first served first.
  *
- * Every address of a Service that Herald does not serve is kept from being given out.
+ * What a Service holds stays its own, whatever happens to its pool, until it asks for something else and gets it, stops
+ * asking, or can no longer share. A change costs what it can affect: Services wait in lines by what would help them.
  */
 export class AddressBook {
-  readonly #pools = new Map<string, Pool>();
-  /** In the order in which they are tried. */
-  #order: readonly Pool[] = [];
-  readonly #entries = new Map<string, Entry>();
-  /** By canonical text: every address that is not to be given out. */
-  readonly #taken = new Map<string, Taken>();
-  readonly #strangers = new Map<string, readonly IP[]>();
-  /** By shape: those who need the same thing get it or don't get it for the same reasons. */
-  readonly #lines = new Map<string, Line>();
+  readonly #holdings: Holdings;
+  readonly #pools: Pools;
+  /** Services that were served anew, as they asked to be; each until it asks no more. */
+  readonly #reassigned = new Set<string>();
+  readonly #room = new WaitingRoom();
+  /** What has happened since the book was last settled that may help somebody, by name. */
+  readonly #stirred = new Map<string, Topic>();
+  /** Which families a pool had free when the book was last settled, and pools that have given or got back since. */
+  readonly #fullness = new Map<Pool, string>();
+  readonly #touched = new Set<Pool>();
 
   /** Takes up the state of a cluster: holders first, then those whose addresses are noted only, then who waits. */
-  constructor(
-    world: {
-      readonly pools: readonly { readonly name: string; readonly spec: IPPoolSpec }[];
-      readonly demands: readonly Demand[];
-      readonly strangers: readonly { readonly key: string; readonly ips: readonly IP[] }[];
-    },
-    now: number,
-  ) {
-    for (const { name, spec } of world.pools) this.#pools.set(name, new Pool(name, spec));
-    this.#sortPools();
-    for (const { key, ips } of world.strangers) this.#setStranger(key, ips);
-    const entries = world.demands.map((demand) => ({ demand }));
-    for (const entry of entries) this.#entries.set(entry.demand.key, entry);
-    this.#takeUp(entries, now);
-    this.#settle(now);
+  constructor(world: World, now: number) {
+    this.#holdings = new Holdings(world.namespaces, {
+      addressChanged: (ip, isFree) => this.#stir(ip, isFree),
+      sharersChanged: (key) => this.#stirLine({ for: "SharingKey", key }),
+    });
+    this.#pools = this.#holdings.pools;
+    this.#pools.put(world.pools);
+    for (const { key, ips } of world.strangers) this.#holdings.ledger.setStranger(key, ips);
+    const entries = world.demands.map((demand) => this.#holdings.enter(demand));
+    this.#holdings.takeUp(entries, now);
+    this.#settle(now, new Set(), entries);
+    this.#noteFullness(this.#pools.order);
   }
 
+  /** In the order in which they are tried. */
   get pools(): readonly Pool[] {
-    return this.#order;
+    return this.#pools.order;
   }
 
   outcome(key: string): Outcome | undefined {
-    const entry = this.#entries.get(key);
+    const entry = this.#holdings.get(key);
     if (entry === undefined) return undefined;
-    if (entry.held && isMet(entry.demand, entry.held)) return { state: "Assigned", assignment: entry.held };
-    const need = needOf(entry.demand, entry.held);
-    if (need === undefined) return entry.held ? { state: "Assigned", assignment: entry.held } : { state: "Leaving" };
-    return { state: "Waiting", verdict: explain(need, this.#order), ...(entry.held && { keeps: entry.held }) };
+    const { demand, held, stranding } = entry;
+    const more = { ...(stranding && { stranded: stranding }), reassigned: this.#reassigned.has(key) };
+    if (held && (demand.deleting || (isMet(demand, held) && !this.#wantsReassignment(entry))))
+      return { state: "Assigned", assignment: held, ...more };
+    if (demand.deleting) return { state: "Leaving" };
+    if (!this.#holdings.isDecidable(entry)) return { state: "Undecided" };
+    return {
+      state: "Waiting",
+      verdict: explain(this.#seeker(entry), this.#holdings.supply),
+      ...(held && { keeps: held }),
+      ...more,
+    };
   }
 
   /** Tells whether a pool has the address, be it free or taken. */
   contains(ip: IP): boolean {
-    return this.#order.some((pool) => pool.contains(ip));
+    return this.#pools.having(ip).length > 0;
+  }
+
+  report(name: string): PoolReport | undefined {
+    const pool = this.#pools.get(name);
+    const state = this.#pools.state(name);
+    if (pool === undefined || state === undefined) return undefined;
+    const isGiving = state.state === "Valid";
+    return {
+      state,
+      ipv4: pool.usage("IPv4", isGiving),
+      ipv6: pool.usage("IPv6", isGiving),
+      stranded: this.#holdings.strandedIPs(name),
+      holders: this.#holdings.holdersOf(name).size,
+    };
   }
 
   /** Counts the Services by what they have got: "Assigned", or the reason why they wait. */
   census(): ReadonlyMap<string, number> {
     const counts = new Map<string, number>();
-    for (const key of this.#entries.keys()) {
-      const outcome = this.outcome(key);
+    for (const { demand } of this.#holdings.all()) {
+      const outcome = this.outcome(demand.key);
       const reason = outcome?.state === "Waiting" ? outcome.verdict.reason : outcome?.state;
       if (reason !== undefined) counts.set(reason, (counts.get(reason) ?? 0) + 1);
     }
@@ -79,256 +138,236 @@ export class AddressBook {
 
   /** Takes a Service as it is now. */
   put(demand: Demand, now: number): readonly string[] {
-    this.#setStranger(demand.key, []);
-    const known = this.#entries.get(demand.key);
-    const entry = known ?? { demand };
-    this.#leaveLine(entry);
-    entry.demand = demand;
-    if (known === undefined) {
-      this.#entries.set(demand.key, entry);
-      this.#takeUp([entry], now);
-    } else {
-      this.#dropUnwanted(entry);
-      this.#wait(entry);
-    }
-    return this.#settle(now, [demand.key]);
+    const { key } = demand;
+    this.#holdings.ledger.setStranger(key, []);
+    this.#room.leave(key);
+    if (!demand.reassign) this.#reassigned.delete(key);
+    const known = this.#holdings.get(key);
+    const left = known ? this.#holdings.update(key, demand) : [];
+    const entry = known ?? this.#holdings.enter(demand);
+    for (const { demand } of left) this.#room.leave(demand.key);
+    if (entry.held === undefined) this.#holdings.takeUp([entry], now);
+    else this.#holdings.review(entry);
+    return this.#settle(now, new Set([key]), [entry, ...left]);
   }
 
   /** Forgets a Service: it is gone, or asks no more. Its addresses go to who waits. */
   remove(key: string, now: number): readonly string[] {
+    this.#holdings.ledger.setStranger(key, []);
     this.#forget(key);
-    this.#setStranger(key, []);
-    return this.#settle(now);
+    return this.#settle(now, new Set(), []);
   }
 
   /** Notes the addresses of a Service of type LoadBalancer that somebody else serves. */
   putStranger(key: string, ips: readonly IP[], now: number): readonly string[] {
+    this.#holdings.ledger.setStranger(key, ips);
     this.#forget(key);
-    this.#setStranger(key, ips);
-    return this.#settle(now);
+    return this.#settle(now, new Set(), []);
   }
 
-  putPool(name: string, spec: IPPoolSpec, now: number): readonly string[] {
-    const pool = new Pool(name, spec);
-    this.#pools.set(name, pool);
-    for (const { ip, holder } of this.#taken.values()) {
-      pool.take(ip);
-      if (holder !== undefined) pool.count(ip, 1);
-    }
-    this.#sortPools();
-    return this.#settle(now, this.#recover(now));
+  putPool(object: PoolObject, now: number): readonly string[] {
+    this.#forgetFullness(object.name);
+    this.#holdings.ledger.mark(this.#pools.put([object]));
+    return this.#poolsChanged(object.name, now);
   }
 
   /** Forgets a pool. Who holds its addresses keeps them. */
   removePool(name: string, now: number): readonly string[] {
-    this.#pools.delete(name);
-    this.#sortPools();
-    return this.#settle(now);
+    this.#forgetFullness(name);
+    this.#pools.remove(name);
+    return this.#poolsChanged(name, now);
   }
 
-  #sortPools(): void {
-    this.#order = [...this.#pools.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  putNamespace(name: string, labels: Labels, now: number): readonly string[] {
+    this.#holdings.setNamespace(name, labels);
+    return this.#namespaceChanged(name, now);
   }
 
-  /** Lets Services have what they held before: holders first, then those whose addresses are noted only; the rest waits. */
-  #takeUp(entries: readonly Entry[], now: number): void {
-    const inOrder = [...entries].sort(byEarliestRecord);
-    for (const entry of inOrder) this.#adopt(entry, now);
-    for (const entry of inOrder) this.#restore(entry, now);
-    for (const entry of inOrder) this.#wait(entry);
+  removeNamespace(name: string, now: number): readonly string[] {
+    this.#holdings.setNamespace(name, undefined);
+    return this.#namespaceChanged(name, now);
   }
 
-  /** After a pool has come: who waits, and held an address of it before, has it again. Gives the keys of those. */
-  #recover(now: number): readonly string[] {
-    const waiting = [...this.#entries.values()].filter(
-      ({ line, demand }) => line !== undefined && (demand.status.length > 0 || demand.record !== undefined),
-    );
-    const before = new Map(waiting.map((entry) => [entry, entry.held]));
-    for (const entry of waiting) this.#leaveLine(entry);
-    this.#takeUp(waiting, now);
-    return waiting.filter((entry) => entry.held !== before.get(entry)).map(({ demand }) => demand.key);
-  }
-
-  /** Lets a Service hold what its status proves: what is noted too, or, where nothing is noted, what a pool contains. */
-  #adopt(entry: Entry, now: number): void {
-    const { status, record } = entry.demand;
-    const wanted = wantedFamilies(entry.demand);
-    for (const ip of status) {
-      if (!wanted.includes(ip.family)) continue;
-      if (record && !record.ips.some((noted) => sameIP(noted, ip))) continue;
-      const pool = record?.pool ?? this.#order.find((pool) => pool.contains(ip))?.name;
-      if (pool !== undefined) this.#hold(entry, pool, ip, record?.at ?? now);
-    }
-  }
-
-  /** Gives a Service what is noted but not in its status, where it is free and a pool has it. */
-  #restore(entry: Entry, now: number): void {
-    const { record } = entry.demand;
-    const wanted = wantedFamilies(entry.demand);
-    for (const ip of record?.ips ?? []) {
-      if (!wanted.includes(ip.family) || this.#taken.has(formatIP(ip))) continue;
-      const having = this.#order.filter((pool) => pool.contains(ip)).map(({ name }) => name);
-      const pool = having.find((name) => name === record?.pool) ?? having[0];
-      if (pool !== undefined) this.#hold(entry, pool, ip, record?.at ?? now);
-    }
-  }
-
-  /** Notes that a Service holds `ip`, unless another does, or it holds one of that family or of another pool. */
-  #hold(entry: Entry, pool: string, ip: IP, at: number): void {
-    const { held, demand } = entry;
-    if (held && (held.pool !== pool || held.ips.some(({ family }) => family === ip.family))) return;
-    const taken = this.#take(ip);
-    if (taken.holder !== undefined) return;
-    taken.holder = demand.key;
-    for (const one of this.#order) one.count(ip, 1);
-    entry.held = { pool, ips: [...(held?.ips ?? []), ip].sort(byFamily), at: held?.at ?? at };
-  }
-
-  #dropUnwanted(entry: Entry): void {
-    const { held, demand } = entry;
-    if (held === undefined) return;
-    const wanted = wantedFamilies(demand);
-    const kept = held.ips.filter((ip) => wanted.includes(ip.family));
-    if (kept.length === held.ips.length) return;
-    for (const ip of held.ips) if (!kept.includes(ip)) this.#letGo(ip);
-    entry.held = kept.length > 0 ? { ...held, ips: kept } : undefined;
+  #namespaceChanged(name: string, now: number): readonly string[] {
+    if (!this.#pools.selectNamespaces) return [];
+    return this.#reconsider([...this.#holdings.inNamespace(name)], now);
   }
 
   #forget(key: string): void {
-    const entry = this.#entries.get(key);
-    if (entry === undefined) return;
-    this.#leaveLine(entry);
-    for (const ip of entry.held?.ips ?? []) this.#letGo(ip);
-    this.#entries.delete(key);
+    this.#room.leave(key);
+    this.#reassigned.delete(key);
+    this.#holdings.forget(key);
   }
 
-  #letGo(ip: IP): void {
-    const taken = this.#take(ip);
-    taken.holder = undefined;
-    for (const pool of this.#order) pool.count(ip, -1);
-    this.#freeIfUnused(ip, taken);
-  }
-
-  #setStranger(key: string, ips: readonly IP[]): void {
-    const before = this.#strangers.get(key) ?? [];
-    for (const ip of ips) this.#take(ip).strangers.add(key);
-    for (const ip of before) {
-      if (ips.some((now) => sameIP(now, ip))) continue;
-      const taken = this.#take(ip);
-      taken.strangers.delete(key);
-      this.#freeIfUnused(ip, taken);
+  /** Looks again at all that a pool can affect: who holds of it, who waits, and who might be better placed elsewhere. */
+  #poolsChanged(name: string, now: number): readonly string[] {
+    const affected = new Set([...this.#holdings.holdersOf(name), ...this.#holdings.stranded()]);
+    for (const pool of this.#pools.order)
+      if (pool.object.deleting) for (const entry of this.#holdings.holdersOf(pool.name)) affected.add(entry);
+    for (const key of this.#room.keys()) {
+      const entry = this.#holdings.get(key);
+      if (entry) affected.add(entry);
     }
-    if (ips.length > 0) this.#strangers.set(key, ips);
-    else this.#strangers.delete(key);
+    const changed = this.#reconsider([...affected], now);
+    this.#noteFullness(this.#pools.order);
+    return changed;
   }
 
-  #take(ip: IP): Taken {
-    const text = formatIP(ip);
-    let taken = this.#taken.get(text);
-    if (taken === undefined) {
-      taken = { ip, holder: undefined, strangers: new Set() };
-      this.#taken.set(text, taken);
-      for (const pool of this.#order) pool.take(ip);
-    }
-    return taken;
+  #reconsider(entries: readonly Entry[], now: number): readonly string[] {
+    const waiting = entries.filter(({ demand }) => this.#room.has(demand.key));
+    const changed = new Set(waiting.map(({ demand }) => demand.key));
+    for (const { demand } of waiting) this.#room.leave(demand.key);
+    this.#holdings.takeUp(
+      waiting.filter(({ held }) => held === undefined),
+      now,
+    );
+    for (const entry of entries) if (this.#holdings.review(entry)) changed.add(entry.demand.key);
+    return this.#settle(now, changed, waiting);
   }
 
-  #freeIfUnused(ip: IP, { holder, strangers }: Taken): void {
-    if (holder !== undefined || strangers.size > 0) return;
-    this.#taken.delete(formatIP(ip));
-    for (const pool of this.#order) pool.release(ip);
+  /** Notes whom it may help that the holders of an address are others now. */
+  #stir(ip: IP, isFree: boolean): void {
+    const pool = this.#pools.owner(ip);
+    if (pool) this.#touched.add(pool);
+    if (this.#room.size === 0) return;
+    this.#stirLine({ for: "IP", ip: formatIP(ip) });
+    if (pool && isFree) for (const shape of SHAPES) this.#stirLine({ for: "Pool", pool: pool.name, shape });
   }
 
-  #wait(entry: Entry): void {
-    const need = needOf(entry.demand, entry.held);
-    if (need === undefined) return;
-    const shape = `${need.pool ?? ""} ${need.options.map((option) => option.join("+")).join()}`;
-    const line = this.#lines.get(shape) ?? { shape, need, waiting: new WaitingLine(), verdict: "" };
-    this.#lines.set(shape, line);
-    const { key, createdAt } = entry.demand;
-    entry.place = { key, createdAt, holds: need.pool !== undefined };
-    entry.line = line;
-    line.waiting.add(entry.place);
+  #stirLine(topic: Topic): void {
+    if (this.#room.line(topic).length > 0) this.#stirred.set(nameOf(topic), topic);
   }
 
-  #leaveLine(entry: Entry): void {
-    if (entry.line === undefined || entry.place === undefined) return;
-    entry.line.waiting.delete(entry.place);
-    if (entry.line.waiting.length === 0) this.#lines.delete(entry.line.shape);
-    entry.line = undefined;
-    entry.place = undefined;
-  }
-
-  /** Serves who waits as far as the pools go; gives `also` and all whose outcome may have changed. */
-  #settle(now: number, also: readonly string[] = []): readonly string[] {
-    const changed = new Set(also);
-    const stuck = new Set<Line>();
-    for (;;) {
-      const next = oldest([...this.#lines.values()].filter((line) => !stuck.has(line)));
-      if (next === undefined) break;
-      const got = choose(next.line.need, this.#order);
-      const entry = this.#entries.get(next.key);
-      if (got === undefined || entry === undefined) {
-        stuck.add(next.line);
-        continue;
-      }
-      this.#leaveLine(entry);
-      for (const ip of got.ips) this.#hold(entry, got.pool, ip, now);
+  /**
+   * Serves who waits, as far as the pools go: `fresh` ones, and those whom something has stirred that may help them. Gives
+   * `changed` and all others whose outcome may have changed.
+   */
+  #settle(now: number, changed: Set<string>, fresh: readonly Entry[]): readonly string[] {
+    const arrivals = [...fresh].sort((a, b) => comparePlaces(placeOf(a), placeOf(b)));
+    const tried = new Set<string>();
+    for (let at = 0; ; ) {
+      const first = this.#firstStirred(tried);
+      const arrival = arrivals[at];
+      if (first === undefined && arrival === undefined) break;
+      const isArrival = arrival && (first === undefined || comparePlaces(placeOf(arrival), first) < 0);
+      const entry = isArrival ? arrival : this.#holdings.get(first?.key ?? "");
+      if (isArrival) at++;
+      if (entry === undefined) continue;
+      changed.add(entry.demand.key);
+      if (this.#serve(entry, now)) tried.clear();
+      else tried.add(entry.demand.key);
       this.#wait(entry);
-      changed.add(next.key);
     }
-    for (const line of this.#lines.values()) {
-      const verdict = JSON.stringify(explain(line.need, this.#order));
-      if (verdict !== line.verdict) for (const key of line.waiting.keys()) changed.add(key);
-      line.verdict = verdict;
-    }
+    // Whom they wait for may be another now.
+    for (const topic of this.#stirred.values())
+      if (topic.for === "IP") for (const { key } of this.#room.line(topic)) changed.add(key);
+    this.#stirred.clear();
+    this.#tellOfFullness(changed);
     return [...changed];
   }
-}
 
-interface Entry {
-  demand: Demand;
-  held?: Assignment | undefined;
-  /** Where it waits; both or neither. */
-  line?: Line | undefined;
-  place?: Place | undefined;
-}
-
-interface Line {
-  readonly shape: string;
-  readonly need: Need;
-  readonly waiting: WaitingLine;
-  /** Why they wait, as they were last told. */
-  verdict: string;
-}
-
-interface Taken {
-  readonly ip: IP;
-  /** The Service of Herald that holds it. */
-  holder: string | undefined;
-  /** Services that somebody else serves and whose status has it. */
-  readonly strangers: Set<string>;
-}
-
-function oldest(lines: readonly Line[]): { line: Line; key: string } | undefined {
-  let found: { line: Line; place: Place } | undefined;
-  for (const line of lines) {
-    const place = line.waiting.first;
-    if (place && (!found || comparePlaces(place, found.place) < 0)) found = { line, place };
+  /** Gives who is to be tried next of those that something may have helped. */
+  #firstStirred(tried: ReadonlySet<string>): Place | undefined {
+    const firsts: Place[] = [];
+    for (const [name, topic] of this.#stirred) {
+      const line = this.#room.line(topic);
+      if (topic.for === "Pool" && topic.shape !== "exact") {
+        // All in this line need the same of this pool: where it can't help the first it helps none.
+        const pool = this.#pools.get(topic.pool);
+        const place = pool && canGive(pool, topic.shape) ? line[0] : undefined;
+        if (place && !tried.has(place.key)) firsts.push(place);
+        else this.#stirred.delete(name);
+      } else {
+        const place = line.find(({ key }) => !tried.has(key));
+        if (place) firsts.push(place);
+      }
+    }
+    return earliest(firsts);
   }
-  return found && { line: found.line, key: found.place.key };
+
+  /** Gives a Service what it asks for, where that is there; tells whether it did. */
+  #serve(entry: Entry, now: number): boolean {
+    const { demand, held } = entry;
+    if (!this.#mayServe(entry)) return false;
+    const isAnew = this.#wantsReassignment(entry) && held !== undefined;
+    if (isAnew) this.#holdings.assign(entry, undefined);
+    const choice = choose(this.#seeker(entry), this.#holdings.supply);
+    if (choice === undefined) {
+      if (isAnew) this.#holdings.assign(entry, held);
+      return false;
+    }
+    const isKept = held !== undefined && choice.ips.some((ip) => held.ips.some((one) => sameIP(one, ip)));
+    this.#holdings.assign(entry, { ...choice, at: isKept ? held.at : now });
+    if (demand.reassign) this.#reassigned.add(demand.key);
+    return true;
+  }
+
+  #mayServe(entry: Entry): boolean {
+    const { demand, held } = entry;
+    if (demand.deleting || !this.#holdings.isDecidable(entry)) return false;
+    return this.#wantsReassignment(entry) || !isComplete(demand, held);
+  }
+
+  /** Puts a Service that lacks something into the lines of what may help it. */
+  #wait(entry: Entry): void {
+    const { demand, held } = entry;
+    const isSettled = demand.deleting || (!this.#wantsReassignment(entry) && isComplete(demand, held));
+    if (held && isSettled) this.#room.leave(demand.key);
+    else this.#room.enter(placeOf(entry), this.#topicsOf(entry));
+  }
+
+  #topicsOf(entry: Entry): readonly Topic[] {
+    const { sharing, deleting } = entry.demand;
+    if (deleting || !this.#holdings.isDecidable(entry)) return [];
+    const { pools, shape, ips } = waitsFor(this.#seeker(entry), this.#holdings.supply);
+    const own = this.#wantsReassignment(entry) ? (entry.held?.ips ?? []) : [];
+    return [
+      ...pools.map((pool) => ({ for: "Pool", pool, shape }) as const),
+      ...[...ips, ...own].map((ip) => ({ for: "IP", ip: formatIP(ip) }) as const),
+      ...(sharing && pools.length > 0 ? [{ for: "SharingKey", key: sharing.key } as const] : []),
+    ];
+  }
+
+  /** Has those told who wait at a pool that has got full, or is full no more: their reasons have changed. */
+  #tellOfFullness(changed: Set<string>): void {
+    for (const pool of this.#touched) {
+      const fullness = fullnessOf(pool);
+      if (this.#fullness.get(pool) === fullness) continue;
+      this.#fullness.set(pool, fullness);
+      for (const shape of SHAPES)
+        for (const { key } of this.#room.line({ for: "Pool", pool: pool.name, shape })) changed.add(key);
+    }
+    this.#touched.clear();
+  }
+
+  #noteFullness(pools: readonly Pool[]): void {
+    for (const pool of pools) this.#fullness.set(pool, fullnessOf(pool));
+  }
+
+  #forgetFullness(name: string): void {
+    const pool = this.#pools.get(name);
+    if (pool) this.#fullness.delete(pool);
+  }
+
+  #wantsReassignment({ demand }: Entry): boolean {
+    return demand.reassign && !this.#reassigned.has(demand.key);
+  }
+
+  /** As a new Service where it is to be served anew. */
+  #seeker(entry: Entry): Seeker {
+    const { demand, held } = entry;
+    return {
+      demand,
+      held: this.#wantsReassignment(entry) ? undefined : held,
+      namespaceLabels: this.#holdings.labelsOf(entry),
+    };
+  }
 }
 
-/** Of two Services that hold the same address, the one that was given it first keeps it. */
-function byEarliestRecord({ demand: a }: Entry, { demand: b }: Entry): number {
-  const [left, right] = [a.record?.at ?? Number.MAX_VALUE, b.record?.at ?? Number.MAX_VALUE];
-  return left - right || a.createdAt - b.createdAt || compareKeys(a.key, b.key);
+function placeOf({ demand, held }: Entry): Place {
+  return { key: demand.key, createdAt: demand.createdAt, holds: held !== undefined };
 }
 
-function sameIP(a: IP, b: IP): boolean {
-  return a.family === b.family && a.value === b.value;
-}
-
-function byFamily(a: IP, b: IP): number {
-  return a.family < b.family ? -1 : a.family > b.family ? 1 : 0;
+function fullnessOf(pool: Pool): string {
+  return `${pool.lowestFree("IPv4") === undefined} ${pool.lowestFree("IPv6") === undefined}`;
 }

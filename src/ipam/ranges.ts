@@ -1,3 +1,4 @@
+import { Address4, Address6 } from "ip-address";
 import type { IPFamily } from "../api/objects.ts";
 import { bitsOf, formatIP, type IP, parseIP, whyNotIP } from "./addresses.ts";
 
@@ -13,10 +14,10 @@ export interface Range {
  * not comes back as a string that completes the sentence `"<entry>" ...` and names the remedy.
  */
 export function parseRange(entry: string): Range | string {
-  const text = entry.trim();
+  const text = trim(entry);
   if (text.includes("/")) return parseCIDR(text);
   const dash = text.indexOf("-");
-  if (dash >= 0) return parseSpan(text.slice(0, dash).trim(), text.slice(dash + 1).trim());
+  if (dash >= 0) return parseSpan(trim(text.slice(0, dash)), trim(text.slice(dash + 1)));
   const ip = parseIP(text);
   return ip ? { family: ip.family, first: ip.value, last: ip.value } : whyNotEntry(text);
 }
@@ -50,15 +51,27 @@ export function compareRanges(a: Range, b: Range): number {
 }
 
 function parseCIDR(text: string): Range | string {
-  const address = text.slice(0, text.indexOf("/"));
-  if (parseIP(address) === undefined) return whyNotEntry(address, text);
-  const parts = splitCIDR(text);
-  if (parts === undefined)
-    return `has a bad prefix length; write a number from 0 to ${address.includes(":") ? 128 : 32} after the slash, without leading zeros`;
-  const range = network(parts.ip, parts.prefix);
-  if (range.first === parts.ip.value) return range;
-  const start = formatIP({ family: range.family, value: range.first });
-  return `has host bits set; write ${start}/${parts.prefix}, or ${address} for that address alone`;
+  const slash = text.indexOf("/");
+  const address = text.slice(0, slash);
+  const ip = parseIP(address);
+  if (ip === undefined) return whyNotCIDR(address);
+  const block = PREFIX_LENGTH.test(text.slice(slash + 1)) ? readBlock(text) : undefined;
+  if (block === undefined)
+    return `has a bad prefix length; write a number from 0 to ${bitsOf(ip.family)} after the slash, without leading zeros`;
+  const first = block.startAddress().bigInt();
+  if (first === ip.value) return { family: ip.family, first, last: block.endAddress().bigInt() };
+  const start = formatIP({ family: ip.family, value: first });
+  return `has host bits set; write ${start}/${block.subnetMask}, or ${address} for that address alone`;
+}
+
+const PREFIX_LENGTH = /^(0|[1-9]\d{0,2})$/;
+
+function readBlock(text: string): Address4 | Address6 | undefined {
+  try {
+    return text.includes(":") ? new Address6(text) : new Address4(text);
+  } catch {
+    return undefined;
+  }
 }
 
 function parseSpan(firstText: string, lastText: string): Range | string {
@@ -75,7 +88,7 @@ function splitCIDR(text: string): { ip: IP; prefix: number } | undefined {
   const slash = text.indexOf("/");
   const ip = parseIP(text.slice(0, slash));
   const digits = text.slice(slash + 1);
-  if (slash < 0 || ip === undefined || !/^(0|[1-9]\d{0,2})$/.test(digits)) return undefined;
+  if (slash < 0 || ip === undefined || !PREFIX_LENGTH.test(digits)) return undefined;
   const prefix = Number(digits);
   return prefix > bitsOf(ip.family) ? undefined : { ip, prefix };
 }
@@ -86,15 +99,24 @@ function network(ip: IP, prefix: number): Range {
   return { family: ip.family, first, last: first + (1n << hostBits) - 1n };
 }
 
-function whyNotEntry(address: string, whole = address): string {
-  const why = whyNotIP(address);
+function whyNotEntry(text: string): string {
+  const why = whyNotIP(text);
   if (!why.startsWith("is not")) return why;
-  return whole === address
-    ? 'is not an address, a CIDR or a range; write one like "192.0.2.10", "192.0.2.0/28" or "192.0.2.10-192.0.2.20"'
-    : 'is not a CIDR; write one like "192.0.2.0/28" or "2001:db8::/112"';
+  return 'is not an address, a CIDR or a range; write one like "192.0.2.10", "192.0.2.0/28" or "192.0.2.10-192.0.2.20"';
+}
+
+function whyNotCIDR(address: string): string {
+  const why = whyNotIP(address);
+  if (!why.startsWith("is not")) return `has an address, "${address}", that ${why}`;
+  return 'is not a CIDR; write one like "192.0.2.0/28" or "2001:db8::/112"';
 }
 
 function whyNotEnd(which: "start" | "end", text: string): string {
   if (text === "") return `has no ${which}; write a range like "192.0.2.10-192.0.2.20"`;
   return `has ${which === "end" ? "an" : "a"} ${which}, "${text}", that ${whyNotIP(text)}`;
+}
+
+/** Takes off the blanks that the API server takes off: Unicode's, which differ from those of String.trim in two. */
+function trim(text: string): string {
+  return text.replace(/^\p{White_Space}+|\p{White_Space}+$/gu, "");
 }

@@ -1,17 +1,9 @@
-/** Who waits, in the order in which they will be served. */
+/** Who waits for one thing, in the order in which they will be served. */
 export class WaitingLine {
   readonly #places: Place[] = [];
 
-  get first(): Place | undefined {
-    return this.#places[0];
-  }
-
-  get length(): number {
-    return this.#places.length;
-  }
-
-  keys(): readonly string[] {
-    return this.#places.map(({ key }) => key);
+  get places(): readonly Place[] {
+    return this.#places;
   }
 
   add(place: Place): void {
@@ -42,7 +34,7 @@ export interface Place {
   /** "namespace/name" */
   readonly key: string;
   readonly createdAt: number;
-  /** Holds an address already, and waits for that of the other family. */
+  /** Holds an address already, and waits for another. */
   readonly holds: boolean;
 }
 

@@ -37,6 +37,7 @@ export class Budgets {
 export function touch<V>(map: Map<string, V>, key: string, value: V, most: number): void {
   map.delete(key);
   map.set(key, value);
+  if (map.size <= most) return;
   for (const oldest of map.keys()) {
     if (map.size <= most) break;
     map.delete(oldest);

@@ -58,12 +58,14 @@ export class KubeClient {
   readonly #connection: Connection;
   readonly #deps: KubeClientDeps;
   readonly #agent: http.Agent;
+  readonly #target: Target;
   readonly #closed = new AbortController();
 
   constructor(connection: Connection, deps: KubeClientDeps) {
     this.#connection = connection;
     this.#deps = deps;
     this.#agent = connection.agent ?? keepAliveAgent(connection);
+    this.#target = targetOf(connection);
   }
 
   /** Sends one request and gives the parsed body of the answer; undefined for an empty one. */
@@ -130,7 +132,6 @@ export class KubeClient {
 
   /** Sends the request; resolves when the head of the answer is there. */
   async #open(request: KubeRequest, call: Call): Promise<http.IncomingMessage> {
-    const { server, serverName } = this.#connection;
     const started = this.#deps.clock.now();
     const answered = (status: number) =>
       this.#deps.answered?.(request.method, status, this.#deps.clock.now() - started);
@@ -139,13 +140,9 @@ export class KubeClient {
     call.throwIfAborted();
     return await new Promise((resolve, reject) => {
       let open = false;
-      const send = server.protocol === "http:" ? http.request : https.request;
-      const sent = send(target(server, request), {
-        method: request.method,
-        headers,
-        agent: this.#agent,
-        ...(serverName === undefined ? {} : { servername: serverName }),
-      });
+      const { send, prefix, options } = this.#target;
+      const path = prefix + pathOf(request);
+      const sent = send({ ...options, path, method: request.method, headers, agent: this.#agent });
       call.onAbort((reason) => sent.destroy(reason));
       sent.on("socket", (socket) => socket.setKeepAlive(true, TCP_KEEP_ALIVE_MS));
       sent.once("response", (response) => {
@@ -210,35 +207,68 @@ class StaleConnection extends HeraldError {
   }
 }
 
+/** What is the same in all requests, worked out once. */
+interface Target {
+  readonly send: (options: https.RequestOptions) => http.ClientRequest;
+  readonly options: https.RequestOptions;
+  /** The path that the server's own URL may have (a gateway to several clusters). */
+  readonly prefix: string;
+}
+
+function targetOf({ server, serverName }: Connection): Target {
+  const { protocol, port, hostname, pathname } = server;
+  return {
+    send: protocol === "http:" ? http.request : https.request,
+    options: {
+      protocol,
+      hostname: hostname.replace(/^\[(.*)\]$/, "$1"), // a URL has brackets around IPv6
+      ...(port === "" ? {} : { port }),
+      ...(serverName === undefined ? {} : { servername: serverName }),
+    },
+    prefix: pathname.replace(/\/$/, ""),
+  };
+}
+
+function pathOf({ path, query }: KubeRequest): string {
+  const parameters = query === undefined ? "" : new URLSearchParams(query).toString();
+  return parameters === "" ? path : `${path}?${parameters}`;
+}
+
 function keepAliveAgent(connection: Connection): http.Agent {
   const options = { keepAlive: true, keepAliveMsecs: TCP_KEEP_ALIVE_MS, scheduling: "lifo" as const };
-  if (connection.server.protocol === "http:") return new http.Agent(options);
   const { ca, cert, key, insecure } = connection;
-  return new https.Agent({
-    ...options,
-    ...(ca === undefined ? {} : { ca }),
-    ...(cert === undefined ? {} : { cert }),
-    ...(key === undefined ? {} : { key }),
-    ...(insecure === true ? { rejectUnauthorized: false } : {}),
+  const agent =
+    connection.server.protocol === "http:"
+      ? new http.Agent(options)
+      : new https.Agent({
+          ...options,
+          ...(ca === undefined ? {} : { ca }),
+          ...(cert === undefined ? {} : { cert }),
+          ...(key === undefined ? {} : { key }),
+          ...(insecure === true ? { rejectUnauthorized: false } : {}),
+        });
+  // All its connections are alike. Left to itself, it makes a text of all these options for each request.
+  agent.getName = () => "";
+  return agent;
+}
+
+/** Reads a body to its end; rejects where it breaks off. */
+function bodyText(response: http.IncomingMessage): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    response.on("data", (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes > MAX_ANSWER_BYTES)
+        response.destroy(new RangeError(`the answer is longer than ${MAX_ANSWER_BYTES} bytes`));
+      else chunks.push(chunk);
+    });
+    response.on("end", () => resolve(Buffer.concat(chunks, bytes).toString("utf8")));
+    response.on("error", reject);
+    response.on("close", () => {
+      if (!response.readableEnded) reject(new Error("the answer was cut off"));
+    });
   });
-}
-
-/** Keeps the path that the server's own URL may have (a gateway to several clusters). */
-function target(server: URL, { path, query }: KubeRequest): URL {
-  const url = new URL(server.pathname.replace(/\/$/, "") + path, server);
-  for (const [name, value] of Object.entries(query ?? {})) url.searchParams.set(name, value);
-  return url;
-}
-
-async function bodyText(response: http.IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > MAX_ANSWER_BYTES) throw new RangeError(`the answer is longer than ${MAX_ANSWER_BYTES} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks, bytes).toString("utf8");
 }
 
 async function refusal(request: KubeRequest, response: http.IncomingMessage): Promise<ApiError> {

@@ -31,19 +31,29 @@ export interface ConnectOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Where the kubelet puts the token, CA and namespace of the Pod's account. */
   readonly accountDirectory?: string;
+  /** Milliseconds on a monotonic clock. */
+  readonly now?: () => number;
 }
 
 const ACCOUNT_DIRECTORY = "/var/run/secrets/kubernetes.io/serviceaccount";
+
+/** How often the token's file is looked at. The kubelet replaces a token long before it expires. */
+const TOKEN_LOOK_MS = 5000;
 
 /**
  * Finds out how to reach the API server; connects to nothing yet. Throws HeraldError `NoApiServer` where nothing says
  * where it is, `BadKubeconfig` where what says so can't be used.
  */
 export async function connect(options: ConnectOptions = {}): Promise<Connection> {
-  const { kubeconfig, env = process.env, accountDirectory = ACCOUNT_DIRECTORY } = options;
+  const {
+    kubeconfig,
+    env = process.env,
+    accountDirectory = ACCOUNT_DIRECTORY,
+    now = () => performance.now(),
+  } = options;
   if (kubeconfig !== undefined) return await fromKubeconfig(kubeconfig);
   const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port } = env;
-  if (host && port) return await fromAccount(host, port, accountDirectory);
+  if (host && port) return await fromAccount(host, port, accountDirectory, now);
   const fallback = env.KUBECONFIG || join(env.HOME ?? homedir(), ".kube", "config");
   if (await exists(fallback)) return await fromKubeconfig(fallback);
   throw new HeraldError(
@@ -57,7 +67,7 @@ async function fromKubeconfig(path: string): Promise<Connection> {
   return await readKubeconfig(path);
 }
 
-async function fromAccount(host: string, port: string, directory: string): Promise<Connection> {
+async function fromAccount(host: string, port: string, directory: string, now: () => number): Promise<Connection> {
   const read = async (name: string) => {
     try {
       return await readFile(join(directory, name), "utf8");
@@ -68,7 +78,7 @@ async function fromAccount(host: string, port: string, directory: string): Promi
     }
   };
   const [ca, namespace] = await Promise.all([read("ca.crt"), read("namespace")]);
-  const token = tokenFile(join(directory, "token"), await read("token"));
+  const token = tokenFile(join(directory, "token"), await read("token"), now);
   return {
     server: new URL(`https://${isIPv6(host) ? `[${host}]` : host}:${port}`),
     namespace: namespace.trim(),
@@ -78,18 +88,24 @@ async function fromAccount(host: string, port: string, directory: string): Promi
 }
 
 /** Gives the token of a file that is replaced from time to time; the last good one while it can't be read. */
-function tokenFile(path: string, first: string): () => Promise<string> {
+function tokenFile(path: string, first: string, now: () => number): () => Promise<string> | string {
   let token = first.trim();
   let seen = "";
-  return async () => {
+  let lookedAt = Number.NEGATIVE_INFINITY;
+  const look = async () => {
     try {
       const { mtimeMs, ino, size } = await stat(path);
-      const now = `${mtimeMs} ${ino} ${size}`;
-      if (now === seen) return token;
+      const version = `${mtimeMs} ${ino} ${size}`;
+      if (version === seen) return token;
       token = (await readFile(path, "utf8")).trim() || token;
-      seen = now;
+      seen = version;
     } catch {} // in the middle of being replaced
     return token;
+  };
+  return () => {
+    if (now() - lookedAt < TOKEN_LOOK_MS) return token;
+    lookedAt = now();
+    return look();
   };
 }
 

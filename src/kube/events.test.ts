@@ -98,19 +98,30 @@ test("ever different events about one object are cut to a trickle, others' are n
   expect(sent).toHaveLength(12);
 });
 
+const namesOf = (sent: readonly KubeRequest[]) =>
+  new Set(sent.map(({ body }) => (body as { metadata: { name: string } }).metadata.name));
+
 test("with the API server away events are tried some times, then dropped and counted; memory is bounded", async () => {
   const { recorder, sent, state, clock } = start();
   state.fail = new HeraldError("NoApiServer", "no answer");
-  for (let i = 0; i < 5000; i++) recorder.record({ ...web, name: `web-${i}` }, "Normal", "Assigned", "192.0.2.1");
-  expect(state.dropped).toBeGreaterThan(2900);
+  for (let i = 0; i < 25_000; i++) recorder.record({ ...web, name: `web-${i}` }, "Normal", "Assigned", "192.0.2.1");
+  expect(state.dropped).toBeGreaterThan(4900);
   expect(sent.length).toBeLessThan(2);
   await clock.advance(10_000);
   expect(sent.length).toBeGreaterThan(4);
   state.fail = undefined;
   await clock.advance(10_000);
   await recorder.flush();
-  const created = new Set(sent.slice(-1500).map(({ body }) => (body as { metadata: { name: string } }).metadata.name));
-  expect(created.size).toBe(1500);
+  expect(namesOf(sent.slice(-19_500)).size).toBe(19_500);
+});
+
+test("of a burst every event is written once, in order, and never two at a time", async () => {
+  const { recorder, sent, state } = start();
+  for (let i = 0; i < 10_000; i++) recorder.record({ ...web, name: `web-${i}` }, "Normal", "Assigned", "192.0.2.1");
+  expect(sent).toHaveLength(1);
+  await recorder.flush();
+  expect([namesOf(sent).size, sent.length, state.dropped]).toEqual([10_000, 10_000, 0]);
+  expect(sent.at(-1)?.body).toMatchObject({ regarding: { name: "web-9999" } });
 });
 
 test("an event that was dropped is not counted up, but written when it comes again", async () => {

@@ -34,7 +34,10 @@ const SERIES_WRITE_MS = 60_000;
 /** Different events about one object: this many at once, then one per REFILL_MS. */
 const BURST = 10;
 const REFILL_MS = 60_000;
+/** Events, and objects with a budget, that are remembered so that what repeats is known. */
 const MAX_KEPT = 2000;
+/** Events that wait to be written: as many as a restored cluster may need at once, and some MB at most. */
+const MAX_DUE = 20_000;
 const TRIES = 4;
 const BACK_OFF = { baseMs: 500, capMs: 10_000 };
 /** Limits of the API (events.k8s.io/v1). */
@@ -44,8 +47,13 @@ const MAX_NOTE = 1024;
 interface Series {
   /** What makes events the same. */
   readonly key: string;
-  readonly path: string;
-  readonly body: object & { readonly metadata: { readonly name: string } };
+  readonly about: EventSubject;
+  readonly type: "Normal" | "Warning";
+  readonly reason: string;
+  readonly note: string;
+  readonly firstWall: number;
+  /** Ends its name, so that it has one of its own. */
+  readonly suffix: string;
   count: number;
   lastMs: number;
   lastWall: number;
@@ -55,8 +63,9 @@ interface Series {
 }
 
 /**
- * Writes events (events.k8s.io/v1) in the background, in order, one at a time. It never throws and holds nobody up: what
- * repeats becomes a count, what is too much or can't be written is dropped.
+ * Writes events (events.k8s.io/v1) in the background, in order, and one at a time: in a burst, when many requests are
+ * under way, they take a small share of the API server, and come after what they tell of. It never throws and holds
+ * nobody up: what repeats becomes a count, what is too much or can't be written is dropped.
  */
 export class EventRecorder {
   readonly #deps: EventRecorderDeps;
@@ -108,30 +117,27 @@ export class EventRecorder {
     this.#closed.abort();
   }
 
-  #start(key: string, about: EventSubject, type: string, reason: string, note: string): Series {
-    const { clock, component, instance = component, random } = this.#deps;
+  #start(key: string, about: EventSubject, type: Series["type"], reason: string, note: string): Series {
+    const { clock, random } = this.#deps;
     const wall = clock.wallNow();
-    const namespace = about.namespace || "default"; // where the API wants those of cluster-scoped objects
-    const suffix = `${Math.floor(wall).toString(16)}${Math.floor(random() * 2 ** 32).toString(16)}`;
-    const body = {
-      apiVersion: "events.k8s.io/v1",
-      kind: "Event",
-      metadata: { name: `${about.name.slice(0, 200)}.${suffix}`, namespace },
-      eventTime: microTime(wall),
-      reportingController: component,
-      reportingInstance: instance.slice(0, 128),
-      action: reason,
-      reason,
-      regarding: { ...about },
+    return {
+      key,
+      about,
       type,
+      reason,
       note: note.length > MAX_NOTE ? `${note.slice(0, MAX_NOTE - 3)}...` : note,
+      firstWall: wall,
+      suffix: `${Math.floor(wall).toString(16)}${Math.floor(random() * 2 ** 32).toString(16)}`,
+      count: 1,
+      lastMs: clock.now(),
+      lastWall: wall,
+      written: 0,
+      writtenMs: 0,
     };
-    const path = `/apis/events.k8s.io/v1/namespaces/${namespace}/events`;
-    return { key, path, body, count: 1, lastMs: clock.now(), lastWall: wall, written: 0, writtenMs: 0 };
   }
 
   #write(series: Series): void {
-    if (this.#due.size < MAX_KEPT || this.#due.has(series)) this.#due.add(series);
+    if (this.#due.size < MAX_DUE || this.#due.has(series)) this.#due.add(series);
     else {
       this.#deps.dropped?.();
       if (series.written === 0) this.#series.delete(series.key);
@@ -174,15 +180,36 @@ export class EventRecorder {
 
   async #send(series: Series, signal: AbortSignal): Promise<void> {
     const { client, clock } = this.#deps;
-    const { path, body, count } = series;
-    const repeated = { series: { count, lastObservedTime: microTime(series.lastWall) } };
+    const { about, suffix, count, lastWall } = series;
+    const namespace = about.namespace || "default"; // where the API wants those of cluster-scoped objects
+    const name = `${about.name.slice(0, 200)}.${suffix}`;
+    const path = `/apis/events.k8s.io/v1/namespaces/${namespace}/events`;
+    const repeated = { series: { count, lastObservedTime: microTime(lastWall) } };
     if (series.written === 0) {
-      await client.request({ method: "POST", path, body: count > 1 ? { ...body, ...repeated } : body, signal });
+      const body = { ...this.#body(series, { name, namespace }), ...(count > 1 && repeated) };
+      await client.request({ method: "POST", path, body, signal });
     } else {
-      const one = `${path}/${body.metadata.name}`;
-      await client.request({ method: "PATCH", path: one, contentType: MERGE_PATCH, body: repeated, signal });
+      const contentType = MERGE_PATCH;
+      await client.request({ method: "PATCH", path: `${path}/${name}`, contentType, body: repeated, signal });
     }
     series.written = count;
     series.writtenMs = clock.now();
+  }
+
+  #body({ about, type, reason, note, firstWall }: Series, metadata: { name: string; namespace: string }): object {
+    const { component, instance = component } = this.#deps;
+    return {
+      apiVersion: "events.k8s.io/v1",
+      kind: "Event",
+      metadata,
+      eventTime: microTime(firstWall),
+      reportingController: component,
+      reportingInstance: instance.slice(0, 128),
+      action: reason,
+      reason,
+      regarding: about,
+      type,
+      note,
+    };
   }
 }

@@ -1,3 +1,4 @@
+import type { Announce, BGPAnnounce, Layer2Announce } from "../api/announce.ts";
 import type { IPPool, IPPoolSpec, IPPoolStatus } from "../api/ippool.ts";
 import type { LabelSelector } from "../api/label-selector.ts";
 import { API_VERSION } from "../api/names.ts";
@@ -27,25 +28,56 @@ export const speakers: Resource<Speaker> = {
 
 type Raw = Readonly<Record<string, unknown>>;
 
-function keepPoolSpec({ addresses, autoAssign, announce }: Raw): IPPoolSpec {
+function keepPoolSpec(raw: Raw): IPPoolSpec {
+  const { namespaceSelector, serviceSelector, announce } = raw;
   return {
-    addresses: [...texts(addresses)],
-    autoAssign: autoAssign !== false,
+    addresses: [...texts(raw.addresses)],
+    exclude: [...texts(raw.exclude)],
+    autoAssign: raw.autoAssign !== false,
+    avoidBuggyIPs: raw.avoidBuggyIPs === true,
+    disabled: raw.disabled === true,
+    priority: integer(raw.priority),
+    ...(namespaceSelector !== undefined && { namespaceSelector: keepSelector(namespaceSelector) }),
+    ...(serviceSelector !== undefined && { serviceSelector: keepSelector(serviceSelector) }),
     announce: announce === undefined ? [{ layer2: {} }] : list(announce).map(keepAnnounce),
   };
 }
 
-function keepAnnounce(raw: unknown): IPPoolSpec["announce"][number] {
-  const { interfaces, nodeSelector } = record(record(raw).layer2);
+function keepAnnounce(raw: unknown): Announce {
+  const { layer2, bgp } = record(raw);
   return {
-    layer2: {
-      ...(interfaces !== undefined && { interfaces: [...texts(interfaces)] }),
-      ...(nodeSelector !== undefined && { nodeSelector: keepSelector(record(nodeSelector)) }),
-    },
+    ...(layer2 !== undefined && { layer2: keepLayer2(record(layer2)) }),
+    ...(bgp !== undefined && { bgp: keepBGP(record(bgp)) }),
   };
 }
 
-function keepSelector({ matchLabels, matchExpressions }: Raw): LabelSelector {
+function keepLayer2({ interfaces, nodeSelector, preferredNodes }: Raw): Layer2Announce {
+  return {
+    ...(interfaces !== undefined && { interfaces: [...texts(interfaces)] }),
+    ...(nodeSelector !== undefined && { nodeSelector: keepSelector(nodeSelector) }),
+    ...(preferredNodes !== undefined && {
+      preferredNodes: list(preferredNodes)
+        .map(record)
+        .map(({ weight, selector }) => ({ weight: integer(weight), selector: keepSelector(selector) })),
+    }),
+  };
+}
+
+function keepBGP(raw: Raw): BGPAnnounce {
+  const { peers, nodeSelector, communities } = raw;
+  return {
+    ...(peers !== undefined && { peers: [...texts(peers)] }),
+    ...(nodeSelector !== undefined && { nodeSelector: keepSelector(nodeSelector) }),
+    aggregationLength: raw.aggregationLength === undefined ? 32 : integer(raw.aggregationLength),
+    aggregationLengthV6: raw.aggregationLengthV6 === undefined ? 128 : integer(raw.aggregationLengthV6),
+    ...(raw.localPref !== undefined && { localPref: integer(raw.localPref) }),
+    ...(raw.med !== undefined && { med: integer(raw.med) }),
+    ...(communities !== undefined && { communities: [...texts(communities)] }),
+  };
+}
+
+function keepSelector(raw: unknown): LabelSelector {
+  const { matchLabels, matchExpressions } = record(raw);
   return {
     ...(matchLabels !== undefined && { matchLabels: { ...textMap(matchLabels) } }),
     ...(matchExpressions !== undefined && {
@@ -62,10 +94,11 @@ function keepSelector({ matchLabels, matchExpressions }: Raw): LabelSelector {
   };
 }
 
-function keepPoolStatus({ ipv4, ipv6, conditions }: Raw): IPPoolStatus {
+function keepPoolStatus({ ipv4, ipv6, stranded, conditions }: Raw): IPPoolStatus {
   return {
     ...(ipv4 !== undefined && { ipv4: keepUsage(record(ipv4)) }),
     ...(ipv6 !== undefined && { ipv6: keepUsage(record(ipv6)) }),
+    ...(stranded !== undefined && { stranded: integer(stranded) }),
     ...(conditions !== undefined && { conditions: [...keepConditions(conditions)] }),
   };
 }

@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from "vitest";
 import { FakeClock } from "../../test/unit/fake-clock.ts";
+import type { Clock } from "../clock.ts";
 import { HeraldError } from "../errors.ts";
 import { noLog } from "../log.ts";
 import { ApiError } from "./api-error.ts";
@@ -105,6 +106,31 @@ test("a leader that crashes is followed within 5 s", async () => {
     expect(next.leads()).toBe(true);
     expect(leases.spec?.leaseTransitions).toBe(1);
   }
+});
+
+test("a leader that was stopped knows that its Lease may be another's, before any timer has told it", async () => {
+  const clock = new FakeClock();
+  let sleptMs = 0;
+  const own: Clock = {
+    now: () => clock.now() + sleptMs,
+    wallNow: () => clock.wallNow() + sleptMs,
+    after: (delayMs, run) => clock.after(delayMs, run),
+  };
+  const asked: (() => boolean)[] = [];
+  elector(new FakeLeases(), clock, "a", {
+    clock: own,
+    run: (_signal, leads) => {
+      asked.push(leads);
+      return new Promise(() => {});
+    },
+  });
+  await clock.advance(2500);
+  const held = () => asked.map((leads) => leads());
+  expect(held()).toEqual([true]);
+  sleptMs = 2499;
+  expect(held()).toEqual([true]);
+  sleptMs = 3000;
+  expect(held()).toEqual([false]);
 });
 
 test("a renewal that fails after the deadline ends the term at once, not in the past", async () => {

@@ -23,8 +23,11 @@ export interface LeadOptions {
   /** How often those who wait look, and how soon a failed renewal is tried again. */
   readonly retryPeriodMs?: number;
   readonly signal: AbortSignal;
-  /** The work of the leader; must end soon after its signal is aborted. */
-  run(signal: AbortSignal): Promise<void>;
+  /**
+   * The work of the leader; must end soon after its signal is aborted. `leads` says whether the Lease is still held at this
+   * very moment: of a process that was stopped for a while, timers and so the signal may be late.
+   */
+  run(signal: AbortSignal, leads: () => boolean): Promise<void>;
 }
 
 /**
@@ -50,7 +53,7 @@ async function term(lease: Lease, { signal, run, log, name, identity }: LeadOpti
   log.info("leading", { lease: name, identity });
   const lost = new AbortController();
   const ended = new AbortController();
-  const work = async () => await run(AbortSignal.any([signal, lost.signal]));
+  const work = async () => await run(AbortSignal.any([signal, lost.signal]), () => lease.held);
   const outcome = work()
     .then(
       () => undefined,
@@ -99,6 +102,11 @@ class Lease {
     this.#deadlineMs = options.renewDeadlineMs ?? 3000;
     this.#retryMs = options.retryPeriodMs ?? 500;
     this.#path = `/apis/coordination.k8s.io/v1/namespaces/${options.namespace}/leases`;
+  }
+
+  /** Whether nobody else can have taken it yet. */
+  get held(): boolean {
+    return this.#left() > 0;
   }
 
   /** Tries once; gives whether this process holds it now. */

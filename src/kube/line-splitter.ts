@@ -23,8 +23,9 @@ export class LineSplitter {
   }
 
   #take(tail: Uint8Array): string {
+    if (this.#pendingBytes === 0 && tail.length <= this.#maxBytes) return text(tail);
     this.#keep(tail);
-    const line = Buffer.concat(this.#pending, this.#pendingBytes).toString("utf8");
+    const line = text(Buffer.concat(this.#pending, this.#pendingBytes));
     this.#pending = [];
     this.#pendingBytes = 0;
     return line;
@@ -35,4 +36,9 @@ export class LineSplitter {
     this.#pendingBytes += part.length;
     if (this.#pendingBytes > this.#maxBytes) throw new RangeError(`a line is longer than ${this.#maxBytes} bytes`);
   }
+}
+
+/** UTF-8, without a copy of the bytes. */
+function text(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");
 }

@@ -39,6 +39,13 @@ const NONE: Readonly<Record<string, string>> = Object.freeze({});
 
 /** Gives the string values of a JSON object whose keys `wanted` takes. */
 export function textMap(raw: unknown, wanted: (key: string) => boolean = () => true): Readonly<Record<string, string>> {
-  const entries = Object.entries(record(raw)).filter(([key, value]) => typeof value === "string" && wanted(key));
-  return entries.length === 0 ? NONE : Object.fromEntries(entries as [string, string][]);
+  let texts: Record<string, string> | undefined;
+  const object = record(raw);
+  for (const key of Object.keys(object)) {
+    const value = object[key];
+    if (typeof value !== "string" || !wanted(key)) continue;
+    texts ??= {};
+    texts[key] = value;
+  }
+  return texts ?? NONE;
 }

@@ -120,9 +120,9 @@ test("lists page by page, then watches from the list's version", async () => {
   await reflector.whenSynced();
   await api.clock.advance(0);
   expect(api.lists).toEqual([
-    { fieldSelector: "spec.type=LoadBalancer", limit: "500" },
-    { fieldSelector: "spec.type=LoadBalancer", limit: "500", continue: "c1" },
-    { fieldSelector: "spec.type=LoadBalancer", limit: "500", continue: "c2" },
+    { fieldSelector: "spec.type=LoadBalancer", limit: "250" },
+    { fieldSelector: "spec.type=LoadBalancer", limit: "250", continue: "c1" },
+    { fieldSelector: "spec.type=LoadBalancer", limit: "250", continue: "c2" },
   ]);
   expect(seen()).toEqual(["ns/a - 3", "ns/b - 4", "ns/c - 5"]);
   expect(api.last.query).toEqual({

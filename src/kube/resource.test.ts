@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { endpointSlices, type Kept, keyOf, nodes, type Resource, services } from "./resource.ts";
+import { endpointSlices, type Kept, keyOf, namespaces, nodes, type Resource, services } from "./resource.ts";
 
 /** JSON in the shape of an object, with a stranger in any place. */
 const hostile = fc.oneof(
@@ -13,6 +13,7 @@ const hostile = fc.oneof(
           name: fc.oneof(fc.string(), fc.jsonValue()),
           labels: fc.jsonValue(),
           annotations: fc.jsonValue(),
+          finalizers: fc.oneof(fc.jsonValue(), fc.array(fc.jsonValue())),
           creationTimestamp: fc.jsonValue(),
         }),
       ),
@@ -38,7 +39,7 @@ const hostile = fc.oneof(
   ),
 );
 
-test.each<Resource<Kept>>([services, endpointSlices, nodes] as Resource<Kept>[])(
+test.each<Resource<Kept>>([services, endpointSlices, namespaces, nodes] as Resource<Kept>[])(
   "whatever comes in, $kind gives an object of its type",
   (resource) => {
     const shape = typesOf(resource.keep({}));
@@ -76,6 +77,7 @@ test("a Service is kept with what Herald uses of it", () => {
       deletionTimestamp: "2026-01-02T03:05:05Z",
       labels: { app: "web" },
       annotations: { "heraldlb.io/pool": "a", "kubectl.kubernetes.io/last-applied-configuration": "{long}" },
+      finalizers: ["service.kubernetes.io/load-balancer-cleanup", "heraldlb.io/in-use"],
       managedFields: [{ manager: "kubectl" }],
     },
     spec: {
@@ -105,6 +107,7 @@ test("a Service is kept with what Herald uses of it", () => {
       deleting: true,
       labels: { app: "web" },
       annotations: { "heraldlb.io/pool": "a" },
+      finalizers: ["heraldlb.io/in-use"],
     },
     generation: 3,
     type: "LoadBalancer",
@@ -134,6 +137,11 @@ test.each([
 ])("an endpoint that is $name: serving $want", ({ conditions, want }) => {
   const { endpoints } = endpointSlices.keep({ endpoints: [{ nodeName: "n1", conditions }] });
   expect(endpoints).toEqual([{ nodeName: "n1", serving: want }]);
+});
+
+test("a Namespace is kept with its labels", () => {
+  const raw = { metadata: { name: "shop", labels: { team: "a" } }, spec: { finalizers: ["kubernetes"] } };
+  expect(namespaces.keep(raw).meta).toMatchObject({ name: "shop", labels: { team: "a" }, finalizers: [] });
 });
 
 test("a Node without network says so", () => {

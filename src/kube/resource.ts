@@ -5,6 +5,7 @@ import type {
   EndpointSlice,
   IPFamily,
   Meta,
+  Namespace,
   Node,
   Service,
   ServiceIngress,
@@ -41,7 +42,7 @@ export interface KeepMetaOptions {
   readonly label?: (key: string) => boolean;
 }
 
-/** Reads an object's metadata; its annotations are only those of Herald's group. */
+/** Reads an object's metadata; its annotations and finalizers are only those of Herald's group. */
 export function keepMeta(raw: unknown, { label }: KeepMetaOptions = {}): Meta {
   const meta = record(record(raw).metadata);
   const createdAt = Date.parse(text(meta.creationTimestamp));
@@ -53,8 +54,15 @@ export function keepMeta(raw: unknown, { label }: KeepMetaOptions = {}): Meta {
     createdAt: Number.isNaN(createdAt) ? 0 : createdAt,
     deleting: text(meta.deletionTimestamp) !== "",
     labels: textMap(meta.labels, label),
-    annotations: textMap(meta.annotations, (key) => key.startsWith(`${GROUP}/`)),
+    annotations: textMap(meta.annotations, isOurs),
+    finalizers: meta.finalizers === undefined ? NONE : texts(meta.finalizers).filter(isOurs),
   };
+}
+
+const NONE: readonly string[] = Object.freeze([]);
+
+function isOurs(name: string): boolean {
+  return name.startsWith(`${GROUP}/`);
 }
 
 /** Reads `status.conditions`. */
@@ -116,6 +124,12 @@ export const endpointSlices: Resource<EndpointSlice> = {
       endpoints: list(endpoints).map(keepEndpoint),
     };
   },
+};
+
+export const namespaces: Resource<Namespace> = {
+  kind: "Namespace",
+  path: "/api/v1/namespaces",
+  keep: (raw) => ({ meta: keepMeta(raw) }),
 };
 
 export const nodes: Resource<Node> = {

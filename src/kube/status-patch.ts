@@ -17,6 +17,26 @@ export async function patchStatus(
   build: (current: Readonly<Record<string, unknown>>) => object | undefined,
   options: { readonly signal?: AbortSignal } = {},
 ): Promise<boolean> {
+  return await patch(client, path, `${path}/status`, build, options);
+}
+
+/** Writes what is not status in the same way: `metadata.finalizers`, say. */
+export async function patchObject(
+  client: Pick<KubeClient, "request">,
+  path: string,
+  build: (current: Readonly<Record<string, unknown>>) => object | undefined,
+  options: { readonly signal?: AbortSignal } = {},
+): Promise<boolean> {
+  return await patch(client, path, path, build, options);
+}
+
+async function patch(
+  client: Pick<KubeClient, "request">,
+  path: string,
+  target: string,
+  build: (current: Readonly<Record<string, unknown>>) => object | undefined,
+  options: { readonly signal?: AbortSignal },
+): Promise<boolean> {
   for (let conflicts = 0; ; conflicts++) {
     try {
       const current = record(await client.request({ method: "GET", path, ...options }));
@@ -25,7 +45,7 @@ export async function patchStatus(
       const { resourceVersion } = record(current.metadata);
       const metadata = { ...record(record(patch).metadata), resourceVersion };
       const body = { ...patch, metadata };
-      await client.request({ method: "PATCH", path: `${path}/status`, contentType: MERGE_PATCH, body, ...options });
+      await client.request({ method: "PATCH", path: target, contentType: MERGE_PATCH, body, ...options });
       return true;
     } catch (error) {
       if (isStatus(error, 404)) return false;

@@ -10,7 +10,7 @@ interface Thing extends Kept {
 
 function thing(name: string, resourceVersion: number, tags: readonly string[] = [], uid = `uid-${name}`): Thing {
   const meta = { namespace: "ns", name, uid, resourceVersion: String(resourceVersion), createdAt: 0, deleting: false };
-  return { meta: { ...meta, labels: {}, annotations: {} }, tags };
+  return { meta: { ...meta, labels: {}, annotations: {}, finalizers: [] }, tags };
 }
 
 const byTag = { tag: (object: Thing) => object.tags };

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import fc from "fast-check";
 import { afterEach, expect, test } from "vitest";
 import { FakeClock } from "../../test/unit/fake-clock.ts";
@@ -49,6 +50,21 @@ test("a key that is added often waits once, and keys come in their order", async
   }
   expect(begun).toEqual(["a", "b", "c"]);
   expect(queue.depth).toBe(0);
+});
+
+test("many keys of which nothing has to be waited for let others have their turns", async () => {
+  const queue = new WorkQueue({ clock: new FakeClock(), random: () => 0 });
+  const end = new AbortController();
+  ends.push(end);
+  const keys = Array.from({ length: 1000 }, (_, index) => `key-${index}`);
+  for (const key of keys) queue.add(key);
+  const handled: string[] = [];
+  const handle = async (key: string) => void handled.push(key);
+  void queue.run({ workers: 2, signal: end.signal, handle, failed: () => {} });
+  await setImmediate();
+  expect(handled.length).toBeLessThan(300);
+  while (handled.length < keys.length) await setImmediate();
+  expect(handled).toEqual(keys);
 });
 
 test("a key added while it is handled is handled once more, afterwards", async () => {

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import type { Cancel, Clock } from "../clock.ts";
 import { ApiError } from "./api-error.ts";
 import { type BackOff, backOffMs } from "./back-off.ts";
@@ -8,6 +9,9 @@ export interface WorkQueueDeps {
   /** Of each key's failures in a row; 100 ms doubling up to 30 s by default. */
   readonly backOff?: BackOff;
 }
+
+/** So many keys of which nothing has to be waited for are handled in a row; then whoever else waits gets a turn. */
+const IN_A_ROW = 100;
 
 export interface RunOptions {
   /** How many keys are handled at the same time. */
@@ -27,6 +31,8 @@ export class WorkQueue {
   readonly #deps: WorkQueueDeps;
   readonly #backOff: BackOff;
   readonly #waiting = new Set<string>();
+  /** Where the first one waits. A new iterator for each would pass by all that were taken out before, one by one. */
+  #front = this.#waiting.values();
   /** Keys in the workers' hands; true: added meanwhile. */
   readonly #handled = new Map<string, boolean>();
   readonly #later = new Map<string, { readonly at: number; readonly cancel: Cancel }>();
@@ -42,6 +48,11 @@ export class WorkQueue {
   /** How many keys wait to be handled now; those in a worker's hands or waiting for a time do not count. */
   get depth(): number {
     return this.#waiting.size;
+  }
+
+  /** How many keys have failed and wait to be tried again. */
+  get retrying(): number {
+    return this.#retries.size;
   }
 
   /** Has the key handled as soon as a worker is free, whatever it waits for. */
@@ -71,7 +82,7 @@ export class WorkQueue {
     const wake = () => this.#wake();
     signal.addEventListener("abort", wake);
     const busy = new Set<Promise<void>>();
-    while (!signal.aborted) {
+    for (let taken = 1; !signal.aborted; ) {
       const key = busy.size < workers ? this.#next() : undefined;
       if (key === undefined) {
         await new Promise<void>((resolve) => {
@@ -84,6 +95,7 @@ export class WorkQueue {
         this.#wake();
       });
       busy.add(work);
+      if (taken++ % IN_A_ROW === 0) await setImmediate();
     }
     signal.removeEventListener("abort", wake);
     await Promise.all(busy);
@@ -91,11 +103,14 @@ export class WorkQueue {
   }
 
   #next(): string | undefined {
-    for (const key of this.#waiting) {
-      this.#waiting.delete(key);
-      return key;
+    if (this.#waiting.size === 0) return undefined;
+    let { value: key } = this.#front.next();
+    if (key === undefined) {
+      this.#front = this.#waiting.values();
+      key = this.#front.next().value;
     }
-    return undefined;
+    if (key !== undefined) this.#waiting.delete(key);
+    return key;
   }
 
   async #handle(key: string, { handle, failed, signal }: Omit<RunOptions, "workers">): Promise<void> {

@@ -43,6 +43,7 @@ test("an IP that shares its intent with others has the one that it has alone", (
             createdAt: 0,
             deleting: false,
             annotations: {},
+            finalizers: [],
           };
           return { meta: { ...meta, labels: { rack } }, unschedulable: false, networkUnavailable, internalIPs: [] };
         });

@@ -1,4 +1,4 @@
-import type { IPPoolSpec } from "../api/ippool.ts";
+import type { Layer2Announce } from "../api/announce.ts";
 import { matchesSelector } from "../api/label-selector.ts";
 import { EXCLUDE_NODE_LABEL } from "../api/names.ts";
 import type { Node } from "../api/objects.ts";
@@ -7,13 +7,10 @@ import type { IP } from "../ipam/addresses.ts";
 import { containsIP, type Range } from "../ipam/ranges.ts";
 import { chooseInterfaces, type NodeInterface } from "./choose-interfaces.ts";
 
-/** A layer2 entry of a pool's `announce`. */
-type Layer2Entry = IPPoolSpec["announce"][number]["layer2"];
-
 /** How a pool announces; `name` tells it from the others. */
 export interface AnnouncingPool {
   readonly name: string;
-  readonly entries: readonly Layer2Entry[];
+  readonly entries: readonly Layer2Announce[];
 }
 
 /** By whom an IP may be announced, and on which interfaces of this node (none where this node is not selected). */

@@ -14,6 +14,7 @@ const meta = (name: string, more: Partial<Meta> = {}): Meta => ({
   deleting: false,
   labels: {},
   annotations: {},
+  finalizers: [],
   ...more,
 });
 const node = (name: string, more: Partial<Node> = {}): Node => ({
@@ -53,7 +54,15 @@ const slice: EndpointSlice = {
 const pool = (announce: IPPool["spec"]["announce"] = [{ layer2: {} }]): IPPool => ({
   meta: meta("default"),
   generation: 1,
-  spec: { addresses: ["192.0.2.200-192.0.2.210", "10.1.0.0/16"], autoAssign: true, announce },
+  spec: {
+    addresses: ["192.0.2.200-192.0.2.210", "10.1.0.0/16"],
+    exclude: [],
+    autoAssign: true,
+    avoidBuggyIPs: false,
+    disabled: false,
+    priority: 0,
+    announce,
+  },
   status: {},
 });
 const eth0: Interface = {
@@ -126,6 +135,21 @@ test.each<{ name: string; view: Partial<ApiView>; want: string[] }>([
     },
     want: ["192.0.2.99 n1 n2"],
   },
+  {
+    name: "that two pools have, of the one that gave it out",
+    view: {
+      pools: [pool(), { ...pool([]), meta: meta("younger") }],
+      services: [
+        service("192.0.2.200", {
+          meta: meta("web", {
+            namespace: "default",
+            annotations: { "heraldlb.io/assigned-ips": "192.0.2.200", "heraldlb.io/assigned-pool": "younger" },
+          }),
+        }),
+      ],
+    },
+    want: [],
+  },
   { name: "in no pool", view: { services: [service("192.0.2.1")] }, want: [] },
   { name: "of a pool that only assigns", view: { pools: [pool([])] }, want: [] },
   { name: "without a serving endpoint", view: { slicesOf: () => [] }, want: ["192.0.2.200 "] },
@@ -168,6 +192,7 @@ test("a segment is opened where some pool may announce, and nowhere else", () =>
   const opened = (pools: IPPool[]) => ipsOn(api({ pools }), [eth0, pod0]).map((segment) => segment.interface);
   expect(opened([pool()])).toEqual(["eth0"]);
   expect(opened([pool([])])).toEqual([]);
+  expect(opened([pool([{ bgp: { aggregationLength: 32, aggregationLengthV6: 128 } }])])).toEqual([]);
   expect(opened([pool([{ layer2: { nodeSelector: { matchLabels: { rack: "b" } } } }])])).toEqual([]);
   expect(opened([])).toEqual([]);
 });

@@ -42,10 +42,10 @@ export function buildSegments(self: string, api: ApiView, own: readonly Interfac
   for (const [text, { services, assignedPool }] of holders(api)) {
     const ip = parseIP(text);
     if (ip === undefined) continue;
-    // A pool that was narrowed goes on announcing what it has given out.
+    // The pool that gave it out, also where it was narrowed since or is being deleted; where that one is gone, who has it now.
     const pool =
-      pools.find(({ ranges }) => ranges.some((range) => containsIP(range, ip))) ??
-      pools.find(({ name }) => name === assignedPool);
+      pools.find(({ name }) => name === assignedPool) ??
+      pools.find(({ ranges }) => ranges.some((range) => containsIP(range, ip)));
     if (pool === undefined || pool.entries.length === 0) continue;
     const { interfaces: names, candidates } = intents.of(ip, pool, servingNodes(services));
     for (const name of names) perInterface.get(name)?.set(text, candidates);
@@ -76,9 +76,18 @@ interface CompiledPool extends AnnouncingPool {
   readonly ranges: readonly Range[];
 }
 
-function compilePool({ meta, spec }: IPPool): CompiledPool {
+/** Reads the entries of a pool once: of 256 IPv6 CIDRs that takes milliseconds, and most pools stay as they are. */
+function compilePool(pool: IPPool): CompiledPool {
+  const known = compiledPools.get(pool) ?? compile(pool);
+  compiledPools.set(pool, known);
+  return known;
+}
+
+const compiledPools = new WeakMap<IPPool, CompiledPool>();
+
+function compile({ meta, spec }: IPPool): CompiledPool {
   const ranges = spec.addresses.map(parseRange).filter((range) => typeof range !== "string");
-  const entries = spec.announce.map(({ layer2 }) => layer2);
+  const entries = spec.announce.flatMap(({ layer2 }) => layer2 ?? []);
   return { name: meta.name, ranges, entries };
 }
 

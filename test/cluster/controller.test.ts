@@ -1,166 +1,35 @@
-import { Registry } from "prom-client";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { systemClock } from "../../src/clock.ts";
-import { runController } from "../../src/controller/controller.ts";
-import { KubeClient } from "../../src/kube/client.ts";
-import { connect } from "../../src/kube/connection.ts";
-import { noLog } from "../../src/log.ts";
-import { type ControlPlane, startControlPlane } from "./control-plane.ts";
-import { installCrds } from "./crds.ts";
+import { expect, test } from "vitest";
+import {
+  assigned,
+  client,
+  condition,
+  createPool,
+  createService,
+  eventsAbout,
+  get,
+  getPool,
+  ips,
+  listServices,
+  metric,
+  namespace,
+  nextVersion,
+  patch,
+  patchPool,
+  path,
+  plane,
+  remove,
+  SERVED,
+  start,
+  stopAll,
+  until,
+  untilIP,
+  untilPool,
+  untilReason,
+  useControlPlane,
+  WRITTEN,
+} from "./controlled.ts";
 
-let plane: ControlPlane;
-let client: KubeClient;
-
-beforeAll(async () => {
-  plane = await startControlPlane();
-  await installCrds(plane);
-  await plane.kubectl(["create", "namespace", "herald-system"]);
-  client = new KubeClient(await connect({ kubeconfig: await plane.kubeconfig() }), { clock: systemClock });
-});
-
-afterAll(async () => {
-  client?.close();
-  await plane?.stop();
-});
-
-/** What the tests read of a Service. */
-interface SeenService {
-  readonly metadata: { readonly resourceVersion: string; readonly annotations?: Record<string, string> };
-  readonly spec: { readonly type: string };
-  readonly status: {
-    readonly loadBalancer: { readonly ingress?: { ip?: string; ipMode?: string; hostname?: string }[] };
-    readonly conditions?: {
-      type: string;
-      status: string;
-      reason: string;
-      message: string;
-      lastTransitionTime: string;
-    }[];
-  };
-}
-
-let namespace = "";
-let counter = 0;
-
-/** Each test has a namespace and a block of addresses of its own: pools belong to the whole cluster. */
-beforeEach(async () => {
-  namespace = `t${++counter}`;
-  await client.request({ method: "POST", path: "/api/v1/namespaces", body: { metadata: { name: namespace } } });
-});
-
-afterEach(async () => {
-  for (const one of running.splice(0)) await one.stop();
-  await client.request({ method: "DELETE", path: "/apis/heraldlb.io/v1alpha1/ippools" });
-  for (const { metadata } of (await list()).items)
-    await client.request({
-      method: "DELETE",
-      path: `/api/v1/namespaces/${metadata.namespace}/services/${metadata.name}`,
-    });
-});
-
-async function list(): Promise<{
-  items: { metadata: { name: string; namespace: string; resourceVersion: string } }[];
-}> {
-  const all = await client.request<Awaited<ReturnType<typeof list>>>({ method: "GET", path: "/api/v1/services" });
-  return { items: all.items.filter(({ metadata }) => metadata.name !== "kubernetes") };
-}
-
-interface Running {
-  readonly registry: Registry;
-  readonly stop: () => Promise<void>;
-  readonly ready: Promise<void>;
-}
-
-const running: Running[] = [];
-
-/** Runs a controller in this process. `identity` decides nothing but the name in the Lease. */
-async function start(options: { identity?: string; classOnly?: boolean } = {}): Promise<Running> {
-  const over = new AbortController();
-  const registry = new Registry();
-  const ready = Promise.withResolvers<void>();
-  const own = new KubeClient(await connect({ kubeconfig: await plane.kubeconfig() }), { clock: systemClock });
-  const ended = runController({
-    client: own,
-    namespace: "herald-system",
-    identity: options.identity ?? "one",
-    clock: systemClock,
-    random: Math.random,
-    log: noLog,
-    registry,
-    signal: over.signal,
-    ready: () => ready.resolve(),
-    classOnly: options.classOnly ?? false,
-  });
-  const stop = async () => {
-    over.abort();
-    await ended;
-    own.close();
-  };
-  const one = { registry, stop, ready: ready.promise };
-  running.push(one);
-  return one;
-}
-
-async function createPool(name: string, addresses: string[], more: object = {}): Promise<void> {
-  const body = { apiVersion: "heraldlb.io/v1alpha1", kind: "IPPool", metadata: { name }, spec: { addresses, ...more } };
-  await client.request({ method: "POST", path: "/apis/heraldlb.io/v1alpha1/ippools", body });
-}
-
-async function createService(name: string, spec: object = {}): Promise<SeenService> {
-  const body = {
-    metadata: { name },
-    spec: { type: "LoadBalancer", ports: [{ port: 80 }], allocateLoadBalancerNodePorts: false, ...spec },
-  };
-  return await client.request<SeenService>({ method: "POST", path: `/api/v1/namespaces/${namespace}/services`, body });
-}
-
-const path = (name: string) => `/api/v1/namespaces/${namespace}/services/${name}`;
-const MERGE = "application/merge-patch+json";
-
-async function patch(name: string, body: object, subresource = ""): Promise<void> {
-  await client.request({ method: "PATCH", path: `${path(name)}${subresource}`, contentType: MERGE, body });
-}
-
-async function remove(name: string): Promise<void> {
-  await client.request({ method: "DELETE", path: path(name) });
-}
-
-async function get(name: string): Promise<SeenService> {
-  return await client.request<SeenService>({ method: "GET", path: path(name) });
-}
-
-const ips = (service: SeenService) => (service.status.loadBalancer.ingress ?? []).map(({ ip }) => ip);
-const assigned = (service: SeenService) =>
-  service.status.conditions?.find(({ type }) => type === "heraldlb.io/Assigned");
-
-/** Gives a Service as the next write after `from` has left it. */
-async function nextVersion(name: string, from: SeenService): Promise<SeenService> {
-  const query = { fieldSelector: `metadata.name=${name}`, resourceVersion: from.metadata.resourceVersion };
-  const over = AbortSignal.timeout(15_000);
-  for await (const { object } of client.watch(`/api/v1/namespaces/${namespace}/services`, query, over))
-    return object as SeenService;
-  throw new Error(`${name} was not written`);
-}
-
-/** Waits until `get` of the Service satisfies `wanted`; what does not come is shown as it was last. */
-async function until(name: string, wanted: (service: SeenService) => boolean): Promise<SeenService> {
-  const over = AbortSignal.timeout(15_000);
-  let seen = await get(name);
-  if (wanted(seen)) return seen;
-  try {
-    const query = { fieldSelector: `metadata.name=${name}`, resourceVersion: seen.metadata.resourceVersion };
-    for await (const { object } of client.watch(`/api/v1/namespaces/${namespace}/services`, query, over)) {
-      seen = object as SeenService;
-      if (wanted(seen)) return seen;
-    }
-  } catch {} // shown below
-  throw new Error(
-    `${name} never got there: ${JSON.stringify({ status: seen.status, annotations: seen.metadata.annotations })}`,
-  );
-}
-
-const untilIP = (name: string, ip: string) => until(name, (service) => ips(service).join() === ip);
-const untilReason = (name: string, reason: string) => until(name, (service) => assigned(service)?.reason === reason);
+useControlPlane();
 
 test("a Service gets its address, record and condition in one write, and one event", async () => {
   await start();
@@ -174,11 +43,9 @@ test("a Service gets its address, record and condition in one write, and one eve
     "heraldlb.io/assigned-at": expect.stringMatching(/^\d{4}-.*Z$/),
   });
   expect(assigned(service)).toMatchObject({ status: "True", reason: "Assigned", message: '192.0.2.10 from pool "p"' });
-  const events = `/apis/events.k8s.io/v1/namespaces/${namespace}/events`;
-  type Events = { items: { type: string; reason: string; note: string }[] };
   await expect
-    .poll(async () => (await client.request<Events>({ method: "GET", path: events })).items)
-    .toEqual([expect.objectContaining({ type: "Normal", reason: "Assigned", note: '192.0.2.10 from pool "p"' })]);
+    .poll(() => eventsAbout("Service", "web"))
+    .toEqual([{ type: "Normal", reason: "Assigned", note: '192.0.2.10 from pool "p"' }]);
   expect((await get("web")).metadata.resourceVersion).toBe(service.metadata.resourceVersion);
 });
 
@@ -314,7 +181,7 @@ test("one Service whose status the API server refuses holds nobody up, and is se
 }, 60_000);
 
 test("a restart with Services that wait moves nobody and writes nothing", async () => {
-  const first = await start();
+  await start();
   await createPool("p", ["192.0.2.80-192.0.2.84"]);
   for (let n = 0; n < 5; n++) {
     await createService(`s${n}`);
@@ -324,19 +191,18 @@ test("a restart with Services that wait moves nobody and writes nothing", async 
   await untilReason("late", "PoolExhausted");
   const usage = { total: 5, assigned: 5, available: 0 };
   await untilPool("p", ({ status }) => status?.ipv4?.assigned === 5);
-  await first.stop();
-  running.splice(0);
-  const before = await list();
+  await stopAll();
+  const before = await listServices();
   const second = await start({ identity: "two" });
   await second.ready;
   // It leads and has caught up once it has served a Service that came after all others.
   await createPool("six", ["2001:db8::1"], { autoAssign: false });
-  await untilPool("six", ({ status }) => status?.conditions?.[0]?.status === "True");
+  await untilPool("six", (pool) => condition(pool, "Ready")?.status === "True");
   const pool = await getPool("p");
-  const after = (await list()).items.filter(({ metadata }) => metadata.name !== "late");
+  const after = (await listServices()).items.filter(({ metadata }) => metadata.name !== "late");
   expect(after).toEqual(before.items.filter(({ metadata }) => metadata.name !== "late"));
   expect(pool.status?.ipv4).toEqual(usage);
-  expect(await metric(second, 'herald_services{reason="Assigned"}')).toBe(5);
+  expect(await metric(second, SERVED)).toBe(5);
   // The one that waits heard of the new pool; nobody else was written.
   await expect.poll(() => metric(second, WRITTEN)).toBe(1);
   await remove("s3");
@@ -391,7 +257,7 @@ test("of two controllers one writes, and the other takes over at once when it en
   await untilIP("a", "192.0.2.100");
   const second = await start({ identity: "two" });
   await second.ready;
-  expect(await metric(second, 'herald_services{reason="Assigned"}')).toBeUndefined();
+  expect(await metric(second, SERVED)).toBeUndefined();
   await first.stop();
   await createService("b");
   await untilIP("b", "192.0.2.101");
@@ -401,27 +267,21 @@ test("of two controllers one writes, and the other takes over at once when it en
 test("a pool that only the controller can see through is not Ready, and heals", async () => {
   await start();
   await createPool("p", ["2001:db8::9-2001:db8::1", "192.0.2.110"]);
-  const bad = await untilPool("p", ({ status }) => status?.conditions?.[0]?.status === "False");
-  expect(bad.status?.conditions?.[0]).toMatchObject({
-    type: "Ready",
-    reason: "InvalidAddresses",
+  const bad = await untilPool("p", (pool) => condition(pool, "Ready")?.status === "False");
+  expect(condition(bad, "Ready")).toMatchObject({
+    reason: "InvalidSpec",
     message: 'spec.addresses[0] "2001:db8::9-2001:db8::1" starts after its end; swap the two addresses',
   });
   await createService("web");
   expect(assigned(await untilReason("web", "NoFittingPool"))?.message).toContain('pool "p" is not Ready');
-  const body = { spec: { addresses: ["2001:db8::1-2001:db8::9", "192.0.2.110"] } };
-  await client.request({ method: "PATCH", path: "/apis/heraldlb.io/v1alpha1/ippools/p", contentType: MERGE, body });
+  await patchPool("p", { spec: { addresses: ["2001:db8::1-2001:db8::9", "192.0.2.110"] } });
   await untilIP("web", "192.0.2.110");
   const good = await untilPool("p", ({ status }) => status?.ipv4?.assigned === 1);
   expect(good.status).toMatchObject({
     ipv4: { total: 1, assigned: 1, available: 0 },
     ipv6: { total: 9, assigned: 0, available: 9 },
-    conditions: [{ type: "Ready", status: "True", reason: "Valid" }],
   });
-  const path = "/apis/heraldlb.io/v1alpha1/ippools/p/status";
-  await client.request({ method: "PATCH", path, contentType: MERGE, body: { status: { ipv4: null, conditions: [] } } });
-  const mended = await untilPool("p", ({ status }) => status?.ipv4?.assigned === 1);
-  expect(mended.status?.conditions).toHaveLength(1);
+  expect(condition(good, "Ready")).toMatchObject({ status: "True", reason: "Valid" });
 });
 
 test("while the API server is away nothing is lost, and afterwards nothing is written twice", async () => {
@@ -448,37 +308,3 @@ test("100 Services at once get 100 addresses, with one write each", async () => 
   expect(new Set(all.flatMap(ips)).size).toBe(100);
   await expect.poll(() => metric(one, WRITTEN)).toBe(100);
 });
-
-interface SeenPool {
-  readonly metadata: { readonly resourceVersion: string };
-  readonly status?: {
-    readonly ipv4?: { total: number; assigned: number; available: number };
-    readonly ipv6?: { total: number; assigned: number; available: number };
-    readonly conditions?: { type: string; status: string; reason: string; message: string }[];
-  };
-}
-
-async function getPool(name: string): Promise<SeenPool> {
-  return await client.request<SeenPool>({ method: "GET", path: `/apis/heraldlb.io/v1alpha1/ippools/${name}` });
-}
-
-async function untilPool(name: string, wanted: (pool: SeenPool) => boolean): Promise<SeenPool> {
-  let seen = await getPool(name);
-  if (wanted(seen)) return seen;
-  try {
-    const query = { fieldSelector: `metadata.name=${name}`, resourceVersion: seen.metadata.resourceVersion };
-    const over = AbortSignal.timeout(15_000);
-    for await (const { object } of client.watch("/apis/heraldlb.io/v1alpha1/ippools", query, over)) {
-      seen = object as SeenPool;
-      if (wanted(seen)) return seen;
-    }
-  } catch {} // shown below
-  throw new Error(`pool ${name} never got there: ${JSON.stringify(seen.status)}`);
-}
-
-const WRITTEN = 'herald_api_writes_total{kind="Service",result="written"}';
-
-async function metric({ registry }: Running, name: string): Promise<number | undefined> {
-  const line = (await registry.metrics()).split("\n").find((line) => line.startsWith(`${name} `));
-  return line === undefined ? undefined : Number(line.slice(name.length));
-}

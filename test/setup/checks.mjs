@@ -40,6 +40,26 @@ export function runUnitTests(vitestArgs) {
   ]);
 }
 
+/** What `npm run soak` tries, and test:unit a little of: the address contract, and layer 2 under faults. */
+const SOAK = ["test/model", "test/sim/random-faults"];
+
+/** Runs the random tests for minutes instead of seconds, from seeds that were not tried before. */
+export async function runSoak(vitestArgs) {
+  const seed = String(Date.now() % 2 ** 30);
+  const settings = {
+    HERALD_MODEL_RUNS: "10000",
+    HERALD_MODEL_SEED: seed,
+    HERALD_SIM_SEEDS: "3000",
+    HERALD_SIM_SEED: seed,
+  };
+  for (const [name, value] of Object.entries(settings)) process.env[name] ??= value;
+  const chosen = Object.keys(settings).map((name) => `${name}=${process.env[name]}`);
+  heading(`Soak: ${chosen.join(" ")}`);
+  const code = await runUnitTests([...SOAK, ...vitestArgs]);
+  console.log(code === 0 ? "\nsoak passed" : "\nsoak failed: the message above has the seed that shows it again");
+  return code;
+}
+
 async function runVitest(args) {
   const folder = mkdtempSync(join(tmpdir(), "herald-report-"));
   const report = join(folder, "report.json");

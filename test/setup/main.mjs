@@ -3,7 +3,7 @@
 import { chmodSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { addon } from "./addon.mjs";
-import { runChecks, runUnitTests } from "./checks.mjs";
+import { runChecks, runSoak, runUnitTests } from "./checks.mjs";
 import { clusterBinaries } from "./cluster-binaries.mjs";
 import { debianPackages } from "./debian.mjs";
 import { COMPILER, LAB_PACKAGES } from "./debian-packages.mjs";
@@ -18,6 +18,7 @@ const node = (file) => (args) => openly(NODE, [join(ROOT, file), ...args]);
 const COMMANDS = {
   test: { needs: EVERYTHING, root: true, run: runChecks },
   "test:unit": { needs: [npmPackages], run: runUnitTests },
+  soak: { needs: [npmPackages], run: runSoak },
   lab: { needs: EVERYTHING, root: true, run: node("test/lab/main.ts") },
   "lab:ctl": { needs: [npmPackages], root: true, run: node("test/lab/ctl.ts") },
   bench: { needs: EVERYTHING, root: true, run: node("test/bench/main.ts") },

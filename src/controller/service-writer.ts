@@ -1,0 +1,159 @@
+import type { Service } from "../api/objects.ts";
+import type { AddressBook } from "../ipam/address-book.ts";
+import { parseIP } from "../ipam/addresses.ts";
+import { Budgets } from "../kube/budgets.ts";
+import { services } from "../kube/resource.ts";
+import { WorkQueue } from "../kube/work-queue.ts";
+import { isOurs } from "./demand.ts";
+import { servicePath } from "./paths.ts";
+import { serviceEvents } from "./service-events.ts";
+import { forgetPatch, isTold, type ServicePatch, servicePatch, type Told } from "./service-patch.ts";
+import type { TermDeps } from "./term.ts";
+import { writeStatus } from "./write-status.ts";
+
+const WORKERS = 32;
+
+/** Writes of one Service: what needs more is a quarrel with another writer, who must not make a busy loop of it. */
+const PACE = { burst: 10, refillMs: 5000, most: 20_000 };
+
+/** What the log says of the events. */
+const LOGGED = { Assigned: "assigned", AssignmentFailed: "not assigned", Stranded: "stranded" } as const;
+
+/** Writes what the address book says of the Services onto them. The writes have no order: each Service is by itself. */
+export class ServiceWriter {
+  readonly queue: WorkQueue;
+  readonly #deps: TermDeps;
+  readonly #book: AddressBook;
+  /** Hears of each pool that a Service is written to hold an address of. */
+  readonly #held: (pool: string) => void;
+  /** Services that were served and are no more, whether deleted or of another type or class now. */
+  readonly #departed = new Set<string>();
+  readonly #pace = new Budgets(PACE);
+  /** Services whose next write waits for the pace. */
+  readonly #contested = new Set<string>();
+  /** When those were first seen that have not been looked at yet, on the monotonic clock. */
+  readonly #freshMs = new Map<string, number>();
+
+  constructor(deps: TermDeps, book: AddressBook, held: (pool: string) => void) {
+    this.#deps = deps;
+    this.#book = book;
+    this.#held = held;
+    this.queue = new WorkQueue(deps);
+  }
+
+  /** Has those Services looked at. */
+  look(keys: Iterable<string>): void {
+    for (const key of keys) this.queue.add(key);
+  }
+
+  /** Notes that a Service is served from now on. */
+  arrived(key: string): void {
+    this.#freshMs.set(key, this.#deps.clock.now());
+  }
+
+  /** Notes that a Service is served no more. */
+  departed(key: string): void {
+    this.#departed.add(key);
+    this.#freshMs.delete(key);
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { log, metrics } = this.#deps;
+    await this.queue.run({
+      workers: WORKERS,
+      handle: (key) => this.#handle(key, signal),
+      failed: (service, error, retryInMs) => {
+        metrics.retried("services");
+        log.warn("the status of a Service was not written; it is tried again", { service, error, retryInMs });
+      },
+      signal,
+    });
+  }
+
+  #isOurs(service: Service): boolean {
+    return isOurs(service, this.#deps.classOnly);
+  }
+
+  async #handle(key: string, signal: AbortSignal): Promise<void> {
+    const service = this.#deps.watched.services.get(key);
+    if (service === undefined || !this.#isOurs(service)) return await this.#forget(key, signal);
+    this.#departed.delete(key);
+    let told: { readonly before: Service; readonly outcome: Told } | undefined;
+    const written = await writeStatus({
+      ...this.#deps,
+      kind: "Service",
+      path: servicePath(key),
+      object: service,
+      keep: services.keep,
+      signal,
+      build: (current) => {
+        // Between two tries the Service may have become another's, or another Service of its name.
+        if (!this.#isOurs(current) || current.meta.uid !== service.meta.uid) return undefined;
+        const outcome = this.#book.outcome(key);
+        if (!isTold(outcome)) return undefined;
+        this.#noteHeld(outcome);
+        told = { before: current, outcome };
+        const patch = this.#patch(current, outcome);
+        return patch && this.#mayWrite(key) ? patch : undefined;
+      },
+    });
+    if (!told) return;
+    if (written) this.#tell(key, told.before, told.outcome);
+    this.#freshMs.delete(key);
+  }
+
+  #noteHeld(outcome: Told): void {
+    const held = outcome.state === "Assigned" ? outcome.assignment : outcome.keeps;
+    if (held) this.#held(held.pool);
+  }
+
+  /** Tells whether the Service may be written now; where not it is looked at again later. */
+  #mayWrite(key: string): boolean {
+    const { clock, log } = this.#deps;
+    const waitMs = this.#pace.spend(key, clock.now());
+    if (waitMs === 0) {
+      this.#contested.delete(key);
+      return true;
+    }
+    if (!this.#contested.has(key))
+      log.warn("the Service is overwritten again and again: does another controller serve it too?", { service: key });
+    this.#contested.add(key);
+    this.queue.addAfter(key, waitMs);
+    return false;
+  }
+
+  #patch(service: Service, outcome: Told): ServicePatch | undefined {
+    const inPool = (text: string) => {
+      const ip = parseIP(text);
+      return ip !== undefined && this.#book.contains(ip);
+    };
+    return servicePatch(service, outcome, { inPool, now: this.#deps.clock.wallNow() });
+  }
+
+  /** Takes the record off a Service that has another type or class now; of a deleted one there is nothing left. */
+  async #forget(key: string, signal: AbortSignal): Promise<void> {
+    this.#contested.delete(key);
+    if (!this.#departed.has(key)) return;
+    await writeStatus({
+      ...this.#deps,
+      kind: "Service",
+      path: servicePath(key),
+      keep: services.keep,
+      signal,
+      build: (current) => (this.#isOurs(current) ? undefined : forgetPatch(current)),
+    });
+    this.#departed.delete(key);
+  }
+
+  #tell(key: string, before: Service, outcome: Told): void {
+    const { namespace, name, uid } = before.meta;
+    const about = { apiVersion: "v1", kind: "Service", namespace, name, uid };
+    for (const { type, reason, cause, note } of serviceEvents(before, outcome)) {
+      this.#deps.events.record(about, type, reason, note);
+      this.#deps.log.info(LOGGED[reason], { service: key, reason: cause, why: note });
+    }
+    const seenMs = this.#freshMs.get(key);
+    if (seenMs !== undefined && outcome.state === "Assigned")
+      this.#deps.metrics.assigned(this.#deps.clock.now() - seenMs);
+  }
+}

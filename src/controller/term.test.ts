@@ -1,0 +1,180 @@
+import { Registry } from "prom-client";
+import { expect, test } from "vitest";
+import { FakeClock } from "../../test/unit/fake-clock.ts";
+import type { IPPool } from "../api/ippool.ts";
+import type { Namespace, Service } from "../api/objects.ts";
+import { ApiError } from "../kube/api-error.ts";
+import type { KubeRequest } from "../kube/client.ts";
+import { EventRecorder } from "../kube/events.ts";
+import { ipPools } from "../kube/herald-resources.ts";
+import { namespaces, services } from "../kube/resource.ts";
+import { Store } from "../kube/store.ts";
+import { noLog } from "../log.ts";
+import { createControllerMetrics } from "./metrics.ts";
+import { Term } from "./term.ts";
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** A term on stores that the test fills; what it asks of the API server is noted, and answered with nothing. */
+class World {
+  readonly clock = new FakeClock();
+  readonly services = new Store<Service>();
+  readonly pools = new Store<IPPool>();
+  readonly namespaces = new Store<Namespace>();
+  readonly registry = new Registry();
+  readonly over = new AbortController();
+  readonly asked: KubeRequest[] = [];
+  /** Gives the answer to a request, or throws. */
+  answer: (request: KubeRequest) => unknown = () => ({});
+  #version = 0;
+
+  start(): void {
+    const client = {
+      request: async <T>(request: KubeRequest): Promise<T> => {
+        this.asked.push(request);
+        return this.answer(request) as T;
+      },
+    };
+    const events = new EventRecorder({ client, component: "test", clock: this.clock, random: () => 0 });
+    const never = Promise.resolve();
+    const watched = { ...this, synced: never, ended: never };
+    const metrics = createControllerMetrics(this.registry);
+    const deps = { client, clock: this.clock, random: () => 0, log: noLog, classOnly: false, metrics, events, watched };
+    void new Term(deps).run(this.over.signal);
+  }
+
+  namespace(name: string, labels: Json = {}, more: Json = {}): void {
+    this.namespaces.put(namespaces.keep({ metadata: { ...this.#meta(name), labels, ...more } }));
+  }
+
+  pool(name: string, addresses: readonly string[], more: Json = {}): void {
+    const { finalizers, generation = 1, status, ...spec } = more;
+    const metadata = { ...this.#meta(name), finalizers, generation };
+    this.pools.put(ipPools.keep({ metadata, spec: { addresses, ...spec }, status }));
+  }
+
+  service(name: string, more: Json = {}): void {
+    const metadata = { ...this.#meta(name), namespace: "n" };
+    this.services.put(services.keep({ metadata, spec: { type: "LoadBalancer", ipFamilies: ["IPv4"] }, ...more }));
+  }
+
+  /** What was asked since the last call, as "PATCH services/web/status"; events are left out. */
+  told(): string[] {
+    const all = this.asked.splice(0).filter(({ path }) => !path.includes("/events"));
+    return all.map(({ method, path }) => `${method} ${path.replace(/^.*\/(services|ippools)\//, "$1/")}`);
+  }
+
+  #meta(name: string) {
+    return { name, uid: name, resourceVersion: `${++this.#version}`, creationTimestamp: "2026-01-01T00:00:00Z" };
+  }
+}
+
+/** What a pool's status says when it is as it should be, so that a test sees other writes only. */
+async function settle(world: World): Promise<void> {
+  await world.clock.advance(5000);
+  world.told();
+}
+
+test("the status of a pool is written at most once a second, however many addresses are given out", async () => {
+  const world = new World();
+  world.namespace("n");
+  world.pool("p", ["192.0.2.0/24"], { finalizers: ["heraldlb.io/in-use"] });
+  world.start();
+  await settle(world);
+  const written: number[] = [];
+  for (let n = 0; n < 50; n++) {
+    world.service(`s${n}`);
+    await world.clock.advance(100);
+    if (world.told().includes("PATCH ippools/p/status")) written.push(world.clock.now());
+  }
+  expect(written.length).toBeGreaterThanOrEqual(4);
+  for (const [n, ms] of written.entries()) if (n > 0) expect(ms - (written[n - 1] ?? 0)).toBeGreaterThanOrEqual(1000);
+  world.over.abort();
+});
+
+test("a new Service costs one request, and later looks none", async () => {
+  const world = new World();
+  world.namespace("n");
+  world.pool("p", ["192.0.2.0/24"], { finalizers: ["heraldlb.io/in-use"] });
+  world.start();
+  await settle(world);
+  world.service("web");
+  await world.clock.advance(0);
+  expect(world.told()).toEqual(["PATCH services/web/status"]);
+  expect(await world.registry.getSingleMetricAsString("herald_service_assignment_seconds")).toContain("_count 1");
+  world.over.abort();
+});
+
+test("a finalizer that is refused is tried again after a back-off, not for each Service, and holds nobody up", async () => {
+  const world = new World();
+  world.namespace("n");
+  world.pool("p", ["192.0.2.0/24"]);
+  world.start();
+  await settle(world);
+  world.answer = ({ method, path }) => {
+    if (method === "GET") return { metadata: { uid: "p", resourceVersion: "1" } };
+    if (path.endsWith("/ippools/p")) throw new ApiError("PATCH", 403, {});
+    return {};
+  };
+  for (let n = 0; n < 20; n++) world.service(`s${n}`);
+  await world.clock.advance(0);
+  const told = world.told();
+  expect(told.filter((line) => line.startsWith("PATCH services/"))).toHaveLength(20);
+  expect(told.filter((line) => line === "PATCH ippools/p")).toHaveLength(1);
+  world.answer = ({ method }) => (method === "GET" ? { metadata: { uid: "p", resourceVersion: "1" } } : {});
+  await world.clock.advance(500);
+  expect(world.told()).toContain("PATCH ippools/p");
+  world.over.abort();
+});
+
+test("of a namespace only its labels matter, and a Service whose namespace nobody has seen yet is left alone", async () => {
+  const world = new World();
+  world.pool("p", ["192.0.2.0/24"], {
+    namespaceSelector: { matchLabels: { team: "a" } },
+    finalizers: ["heraldlb.io/in-use"],
+  });
+  world.service("web");
+  world.start();
+  await settle(world);
+  world.service("late");
+  await world.clock.advance(0);
+  expect(world.told()).toEqual([]);
+  world.namespace("n", { team: "a" });
+  await world.clock.advance(0);
+  expect(world.told().sort()).toEqual(["PATCH services/late/status", "PATCH services/web/status"]);
+  await settle(world);
+  world.namespace("n", { team: "a" }, { annotations: { "heraldlb.io/x": "y" } });
+  await world.clock.advance(0);
+  expect(world.told()).toEqual([]);
+  world.over.abort();
+});
+
+test("a pool of which nothing but the status changed makes nobody look at Services", async () => {
+  const world = new World();
+  world.namespace("n");
+  world.pool("p", ["192.0.2.1"], { finalizers: ["heraldlb.io/in-use"] });
+  world.service("web");
+  world.start();
+  await settle(world);
+  world.pool("p", ["192.0.2.1"], { finalizers: ["heraldlb.io/in-use"], status: { stranded: 7 } });
+  await world.clock.advance(900);
+  expect(world.told()).toEqual([]);
+  await world.clock.advance(200);
+  expect(world.told()).toEqual(["PATCH ippools/p/status"]);
+  world.over.abort();
+});
+
+test("an edit of one pool has the others' status looked at, at once", async () => {
+  const world = new World();
+  world.pool("a", ["192.0.2.1-192.0.2.5"]);
+  world.pool("b", ["192.0.2.5-192.0.2.9"]);
+  world.start();
+  await settle(world);
+  world.pool("a", ["192.0.2.1-192.0.2.4"], { generation: 2 });
+  await world.clock.advance(0);
+  const healed = world.asked.find(({ path }) => path.endsWith("/ippools/b/status"));
+  expect(healed?.body).toMatchObject({
+    status: { conditions: expect.arrayContaining([expect.objectContaining({ type: "Ready", status: "True" })]) },
+  });
+  world.over.abort();
+});
