@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import type { Service } from "../api/objects.ts";
 import { type IP, parseIP } from "../ipam/addresses.ts";
 import { services } from "../kube/resource.ts";
-import { forgetPatch, servicePatch, type Told } from "./service-patch.ts";
+import { forgetPatch, leavingPatch, servicePatch, type Told } from "./service-patch.ts";
 
 const NOW = Date.parse("2026-01-02T03:04:05.678Z");
 const options = { inPool: (ip: string) => ip.startsWith("192.0.2."), now: NOW };
@@ -88,6 +88,17 @@ test("an assignment is status, record and condition in one patch", () => {
       ],
     },
   });
+});
+
+test("a Service that is being deleted and has lost its address says so no more, and keeps what is not Herald's", () => {
+  const status = { loadBalancer: { ingress: [{ ip: "192.0.2.1", ipMode: "VIP" }, { ip: "198.51.100.1" }] } };
+  const annotations = { "heraldlb.io/assigned-pool": "p", "heraldlb.io/assigned-ips": "192.0.2.1" };
+  const lost = service({ metadata: { annotations }, status });
+  expect(leavingPatch(lost, options)).toEqual({
+    metadata: { annotations: { "heraldlb.io/assigned-pool": null, "heraldlb.io/assigned-ips": null } },
+    status: { loadBalancer: { ingress: [{ ip: "198.51.100.1" }] } },
+  });
+  expect(leavingPatch(service(), options)).toBeUndefined();
 });
 
 test("who waits for a second family keeps the first", () => {

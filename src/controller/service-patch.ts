@@ -65,6 +65,14 @@ export function forgetPatch(service: Service): ServicePatch | undefined {
   );
 }
 
+/**
+ * Gives the patch that takes from a Service that is being deleted what it has lost to another: its record would be the
+ * older one after a restart. Undefined where there is nothing to take.
+ */
+export function leavingPatch(service: Service, { inPool }: Pick<PatchOptions, "inPool">): ServicePatch | undefined {
+  return compose(recordPatch(service, undefined), remainingIngress(service, inPool), undefined);
+}
+
 /** What a condition says. */
 export interface Saying {
   readonly status: "True" | "False";

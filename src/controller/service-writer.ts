@@ -1,14 +1,16 @@
-import type { Service } from "../api/objects.ts";
-import type { AddressBook } from "../ipam/address-book.ts";
-import { parseIP } from "../ipam/addresses.ts";
+import type { Service, ServiceIngress } from "../api/objects.ts";
+import type { AddressBook, Outcome } from "../ipam/address-book.ts";
+import { formatIP, parseIP } from "../ipam/addresses.ts";
+import type { Assignment } from "../ipam/demand.ts";
 import { Budgets } from "../kube/budgets.ts";
 import { services } from "../kube/resource.ts";
 import { WorkQueue } from "../kube/work-queue.ts";
 import { isOurs } from "./demand.ts";
 import { servicePath } from "./paths.ts";
 import { serviceEvents } from "./service-events.ts";
-import { forgetPatch, isTold, type ServicePatch, servicePatch, type Told } from "./service-patch.ts";
+import { forgetPatch, isTold, leavingPatch, type ServicePatch, servicePatch, type Told } from "./service-patch.ts";
 import type { TermDeps } from "./term.ts";
+import { Turnover } from "./turnover.ts";
 import { writeStatus } from "./write-status.ts";
 
 const WORKERS = 32;
@@ -19,7 +21,10 @@ const PACE = { burst: 10, refillMs: 5000, most: 20_000 };
 /** What the log says of the events. */
 const LOGGED = { Assigned: "assigned", AssignmentFailed: "not assigned", Stranded: "stranded" } as const;
 
-/** Writes what the address book says of the Services onto them. The writes have no order: each Service is by itself. */
+/**
+ * Writes what the address book says of the Services onto them. Each Service is by itself, but for one that is to have an
+ * address that another has still got: it waits until that has been seen without it.
+ */
 export class ServiceWriter {
   readonly queue: WorkQueue;
   readonly #deps: TermDeps;
@@ -28,6 +33,7 @@ export class ServiceWriter {
   readonly #held: (pool: string) => void;
   /** Services that were served and are no more, whether deleted or of another type or class now. */
   readonly #departed = new Set<string>();
+  readonly #turnover = new Turnover();
   readonly #pace = new Budgets(PACE);
   /** Services whose next write waits for the pace. */
   readonly #contested = new Set<string>();
@@ -41,8 +47,9 @@ export class ServiceWriter {
     this.queue = new WorkQueue(deps);
   }
 
-  /** Has those Services looked at. */
-  look(keys: Iterable<string>): void {
+  /** Has those Services looked at that have changed, or whose outcome may have. */
+  look(keys: readonly string[]): void {
+    for (const key of keys) for (const next of this.#turnover.leaves(key, this.#leaving(key))) this.queue.add(next);
     for (const key of keys) this.queue.add(key);
   }
 
@@ -90,10 +97,14 @@ export class ServiceWriter {
         // Between two tries the Service may have become another's, or another Service of its name.
         if (!this.#isOurs(current) || current.meta.uid !== service.meta.uid) return undefined;
         const outcome = this.#book.outcome(key);
+        if (outcome?.state === "Leaving") return this.#patch(current, outcome);
         if (!isTold(outcome)) return undefined;
         this.#noteHeld(outcome);
-        told = { before: current, outcome };
         const patch = this.#patch(current, outcome);
+        if (patch && this.#mustWait(key, current, patch))
+          // Of those who wait for each other one has to let go first.
+          return this.#turnover.isAwaited(key) && this.#mayWrite(key) ? lettingGo(current, patch) : undefined;
+        told = { before: current, outcome };
         return patch && this.#mayWrite(key) ? patch : undefined;
       },
     });
@@ -103,8 +114,27 @@ export class ServiceWriter {
   }
 
   #noteHeld(outcome: Told): void {
-    const held = outcome.state === "Assigned" ? outcome.assignment : outcome.keeps;
+    const held = heldBy(outcome);
     if (held) this.#held(held.pool);
+  }
+
+  /** The addresses that the next write will take out of a Service's status. */
+  #leaving(key: string): readonly string[] {
+    const service = this.#deps.watched.services.get(key);
+    if (service === undefined || service.ingress.length === 0 || !this.#isOurs(service)) return [];
+    const outcome = this.#book.outcome(key);
+    if (outcome === undefined || outcome.state === "Undecided") return [];
+    const has = textsOf(service.ingress);
+    const held = isTold(outcome) ? heldBy(outcome) : undefined;
+    if (held) return without(has, held.ips.map(formatIP));
+    const ingress = this.#patch(service, outcome)?.status?.loadBalancer?.ingress;
+    return ingress === undefined ? [] : without(has, textsOf(ingress));
+  }
+
+  /** Tells whether a Service has to wait until another is without an address that `patch` gives it. */
+  #mustWait(key: string, { ingress }: Service, { status }: ServicePatch): boolean {
+    const gets = without(textsOf(status?.loadBalancer?.ingress), textsOf(ingress));
+    return this.#turnover.awaits(key, gets);
   }
 
   /** Tells whether the Service may be written now; where not it is looked at again later. */
@@ -122,12 +152,14 @@ export class ServiceWriter {
     return false;
   }
 
-  #patch(service: Service, outcome: Told): ServicePatch | undefined {
-    const inPool = (text: string) => {
-      const ip = parseIP(text);
-      return ip !== undefined && this.#book.contains(ip);
-    };
-    return servicePatch(service, outcome, { inPool, now: this.#deps.clock.wallNow() });
+  #patch(service: Service, outcome: Exclude<Outcome, { state: "Undecided" }>): ServicePatch | undefined {
+    const options = { inPool: (ip: string) => this.#isInPool(ip), now: this.#deps.clock.wallNow() };
+    return isTold(outcome) ? servicePatch(service, outcome, options) : leavingPatch(service, options);
+  }
+
+  #isInPool(text: string): boolean {
+    const ip = parseIP(text);
+    return ip !== undefined && this.#book.contains(ip);
   }
 
   /** Takes the record off a Service that has another type or class now; of a deleted one there is nothing left. */
@@ -156,4 +188,27 @@ export class ServiceWriter {
     if (seenMs !== undefined && outcome.state === "Assigned")
       this.#deps.metrics.assigned(this.#deps.clock.now() - seenMs);
   }
+}
+
+function heldBy(outcome: Told): Assignment | undefined {
+  return outcome.state === "Assigned" ? outcome.assignment : outcome.keeps;
+}
+
+/** As the address book writes them; others write them otherwise. */
+function textsOf(ingress: readonly ServiceIngress[] | null | undefined): readonly string[] {
+  return (ingress ?? []).flatMap(({ ip }) => {
+    const parsed = parseIP(ip ?? "");
+    return parsed ? [formatIP(parsed)] : [];
+  });
+}
+
+function without(ips: readonly string[], others: readonly string[]): readonly string[] {
+  return ips.filter((ip) => !others.includes(ip));
+}
+
+/** Gives the patch that takes out of a status what `patch` would take out, and puts nothing in. */
+function lettingGo({ ingress }: Service, { status }: ServicePatch): ServicePatch {
+  const kept = textsOf(status?.loadBalancer?.ingress);
+  const left = ingress.filter((one) => textsOf([one]).some((ip) => kept.includes(ip)));
+  return { status: { loadBalancer: { ingress: left.length > 0 ? left : null } } };
 }

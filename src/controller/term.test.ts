@@ -178,3 +178,24 @@ test("an edit of one pool has the others' status looked at, at once", async () =
   });
   world.over.abort();
 });
+
+test("an address is written onto the next Service once the one that had it has been seen without it", async () => {
+  const world = new World();
+  const asking = (loadBalancerIP: string, ...has: readonly string[]) => ({
+    spec: { type: "LoadBalancer", ipFamilies: ["IPv4"], loadBalancerIP },
+    status: { loadBalancer: { ingress: has.map((ip) => ({ ip, ipMode: "VIP" })) } },
+  });
+  world.namespace("n");
+  world.pool("p", ["192.0.2.1-192.0.2.2"], { finalizers: ["heraldlb.io/in-use"] });
+  world.service("web", asking("192.0.2.1", "192.0.2.1"));
+  world.start();
+  await settle(world);
+  world.service("web", asking("192.0.2.2", "192.0.2.1"));
+  world.service("next", asking("192.0.2.1"));
+  await world.clock.advance(0);
+  expect(world.told()).toEqual(["PATCH services/web/status"]);
+  world.service("web", asking("192.0.2.2", "192.0.2.2"));
+  await world.clock.advance(0);
+  expect(world.told()).toContain("PATCH services/next/status");
+  world.over.abort();
+});

@@ -279,6 +279,14 @@ test.each<Row>([
     want: "PoolNotUsable keeps a 192.0.2.1",
   },
 
+  {
+    name: "it asks for its address and one of the other family, and a pool comes that has both",
+    pools: { a: { addresses: ["192.0.2.1"], createdAt: 2 } },
+    before: { ...prefer2, ...of1, ...request({ ips: ["192.0.2.1", "2001:db8::1"] }) },
+    change: edits("b", DUAL),
+    want: "b 192.0.2.1,2001:db8::1",
+  },
+
   // Families.
   {
     name: "it wants one family less",
@@ -520,6 +528,68 @@ test("a pool and an address of another: only a pool that has it is named", () =>
     verdict: { reason: "IPNotInPool", ip: ip("192.0.2.1"), pool: "b" },
   });
   expect(one.outcome("n/s")).not.toHaveProperty("verdict.actual");
+});
+
+test("a start finds one who has given up a family, and one who has got that address since", () => {
+  const one = book({
+    pools: { a: DUAL },
+    demands: [
+      demand("n/gave", { families: ["IPv6"], ...held("a", ["192.0.2.1", "2001:db8::1"], 1) }),
+      demand("n/got", held("a", ["192.0.2.1"], 9)),
+    ],
+  });
+  expect(brief(one.outcome("n/gave"))).toBe("a 2001:db8::1");
+  expect(one.outcome("n/got")).toMatchObject({ state: "Assigned", assignment: record("a", ["192.0.2.1"], 9) });
+});
+
+test("who shares joins when the stranger who had the address too is gone", () => {
+  const one = book({
+    pools: { a: ["192.0.2.1"] },
+    demands: [demand("n/first", { ...held("a", ["192.0.2.1"]), ...web("TCP/80") }), demand("n/s", web("TCP/81"))],
+    strangers: { "n/x": ["192.0.2.1"] },
+  });
+  expect(brief(one.outcome("n/s"))).toBe("PoolExhausted");
+  expect(one.remove("n/x", NOW)).toEqual(["n/s"]);
+  expect(brief(one.outcome("n/s"))).toBe("a 192.0.2.1");
+});
+
+test("who shares one family joins as soon as the other is free", () => {
+  const one = book({
+    pools: { a: ["192.0.2.1", "2001:db8::1"] },
+    demands: [
+      demand("n/first", { ...held("a", ["192.0.2.1"]), ...web("TCP/80") }),
+      demand("n/six", { families: ["IPv6"], ...held("a", ["2001:db8::1"]) }),
+      demand("n/s", { ...require2, ...web("TCP/81") }),
+    ],
+  });
+  expect(brief(one.outcome("n/s"))).toBe("PoolExhausted");
+  expect(one.remove("n/six", NOW)).toContain("n/s");
+  expect(brief(one.outcome("n/s"))).toBe("a 192.0.2.1,2001:db8::1");
+});
+
+test("who is to be reassigned counts its own address as free when the other family comes free", () => {
+  const half = { ...require2, ...held("a", ["192.0.2.1"]) };
+  const one = book({
+    pools: { a: ["192.0.2.1", "2001:db8::1"] },
+    demands: [demand("n/six", { families: ["IPv6"], ...held("a", ["2001:db8::1"]) }), demand("n/s", half)],
+  });
+  one.put(demand("n/s", { ...half, reassign: true }), NOW);
+  expect(brief(one.outcome("n/s"))).toBe("PoolExhausted keeps a 192.0.2.1");
+  one.remove("n/six", NOW);
+  expect(one.outcome("n/s")).toMatchObject({ state: "Assigned", reassigned: true });
+});
+
+test("a record alone waits for the address where only that opens the pool", () => {
+  const one = book({
+    pools: { a: { addresses: ["192.0.2.1"], autoAssign: false } },
+    demands: [
+      demand("n/holder", { createdAt: 9, ...held("a", ["192.0.2.1"], 1) }),
+      demand("n/s", { record: record("a", ["192.0.2.1"]), ...request({ pool: "nope" }) }),
+    ],
+  });
+  expect(brief(one.outcome("n/s"))).toBe("UnknownPool");
+  expect(one.remove("n/holder", NOW)).toEqual(["n/s"]);
+  expect(brief(one.outcome("n/s"))).toBe("UnknownPool keeps a 192.0.2.1");
 });
 
 test("a record alone is asked for as soon as its pool gives it", () => {

@@ -5,6 +5,7 @@ import { type Entry, Holdings } from "./holdings.ts";
 import { sameIP } from "./ledger.ts";
 import type { Pool, PoolObject, Usage } from "./pool.ts";
 import type { Labels, PoolState, Pools } from "./pools.ts";
+import { exhaust } from "./steps.ts";
 import type { Stranding, Verdict } from "./verdict.ts";
 import { comparePlaces, type Place } from "./waiting-line.ts";
 import { earliest, nameOf, type Topic, WaitingRoom } from "./waiting-room.ts";
@@ -45,7 +46,7 @@ export interface World {
   readonly pools: readonly PoolObject[];
   /** Labels by name. */
   readonly namespaces: ReadonlyMap<string, Labels>;
-  readonly demands: readonly Demand[];
+  readonly demands: Iterable<Demand>;
   /** Services of type LoadBalancer that somebody else serves, and the addresses of their statuses. */
   readonly strangers: readonly { readonly key: string; readonly ips: readonly IP[] }[];
 }
@@ -78,9 +79,24 @@ export class AddressBook {
     this.#pools = this.#holdings.pools;
     this.#pools.put(world.pools);
     for (const { key, ips } of world.strangers) this.#holdings.ledger.setStranger(key, ips);
-    const entries = world.demands.map((demand) => this.#holdings.enter(demand));
-    this.#holdings.takeUp(entries, now);
-    this.#settle(now, new Set(), entries);
+    exhaust(this.#open(world.demands, now));
+  }
+
+  /** Makes a book in small steps, so that with 10 000 Services others get their turns in between. */
+  static *opening({ demands, ...world }: World, now: number): Generator<undefined, AddressBook> {
+    const book = new AddressBook({ ...world, demands: [] }, now);
+    yield* book.#open(demands, now);
+    return book;
+  }
+
+  *#open(demands: Iterable<Demand>, now: number): Generator<undefined, void> {
+    const entries: Entry[] = [];
+    for (const demand of demands) {
+      entries.push(this.#holdings.enter(demand));
+      yield;
+    }
+    yield* this.#holdings.takingUp(entries, now);
+    yield* this.#settling(now, new Set(), entries);
     this.#noteFullness(this.#pools.order);
   }
 
@@ -243,6 +259,11 @@ export class AddressBook {
    * `changed` and all others whose outcome may have changed.
    */
   #settle(now: number, changed: Set<string>, fresh: readonly Entry[]): readonly string[] {
+    return exhaust(this.#settling(now, changed, fresh));
+  }
+
+  /** Does `#settle` in small steps. */
+  *#settling(now: number, changed: Set<string>, fresh: readonly Entry[]): Generator<undefined, readonly string[]> {
     const arrivals = [...fresh].sort((a, b) => comparePlaces(placeOf(a), placeOf(b)));
     const tried = new Set<string>();
     for (let at = 0; ; ) {
@@ -257,6 +278,7 @@ export class AddressBook {
       if (this.#serve(entry, now)) tried.clear();
       else tried.add(entry.demand.key);
       this.#wait(entry);
+      yield;
     }
     // Whom they wait for may be another now.
     for (const topic of this.#stirred.values())
@@ -287,14 +309,16 @@ export class AddressBook {
 
   /** Gives a Service what it asks for, where that is there; tells whether it did. */
   #serve(entry: Entry, now: number): boolean {
-    const { demand, held } = entry;
-    if (!this.#mayServe(entry)) return false;
+    const { demand } = entry;
+    const isRestored = entry.held === undefined && this.#holdings.restore(entry);
+    const { held } = entry;
+    if (!this.#mayServe(entry)) return isRestored;
     const isAnew = this.#wantsReassignment(entry) && held !== undefined;
     if (isAnew) this.#holdings.assign(entry, undefined);
     const choice = choose(this.#seeker(entry), this.#holdings.supply);
     if (choice === undefined) {
       if (isAnew) this.#holdings.assign(entry, held);
-      return false;
+      return isRestored;
     }
     const isKept = held !== undefined && choice.ips.some((ip) => held.ips.some((one) => sameIP(one, ip)));
     this.#holdings.assign(entry, { ...choice, at: isKept ? held.at : now });
@@ -317,14 +341,18 @@ export class AddressBook {
   }
 
   #topicsOf(entry: Entry): readonly Topic[] {
-    const { sharing, deleting } = entry.demand;
-    if (deleting || !this.#holdings.isDecidable(entry)) return [];
-    const { pools, shape, ips } = waitsFor(this.#seeker(entry), this.#holdings.supply);
-    const own = this.#wantsReassignment(entry) ? (entry.held?.ips ?? []) : [];
+    const { demand, held } = entry;
+    const { sharing } = demand;
+    if (demand.deleting || !this.#holdings.isDecidable(entry)) return [];
+    const waits = waitsFor(this.#seeker(entry), this.#holdings.supply);
+    // Who is to be served anew counts its own addresses as free.
+    const own = this.#wantsReassignment(entry) ? (held?.ips ?? []) : [];
+    const shape = own.length > 0 ? "exact" : waits.shape;
+    const noted = held ? [] : (demand.record?.ips ?? []);
     return [
-      ...pools.map((pool) => ({ for: "Pool", pool, shape }) as const),
-      ...[...ips, ...own].map((ip) => ({ for: "IP", ip: formatIP(ip) }) as const),
-      ...(sharing && pools.length > 0 ? [{ for: "SharingKey", key: sharing.key } as const] : []),
+      ...waits.pools.map((pool) => ({ for: "Pool", pool, shape }) as const),
+      ...[...waits.ips, ...own, ...noted].map((ip) => ({ for: "IP", ip: formatIP(ip) }) as const),
+      ...(sharing && waits.pools.length + noted.length > 0 ? [{ for: "SharingKey", key: sharing.key } as const] : []),
     ];
   }
 

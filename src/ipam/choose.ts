@@ -113,10 +113,13 @@ export function waitsFor(seeker: Seeker, supply: Supply): WaitsFor {
   const [families = []] = options;
   const needed = families.filter((family) => !seeker.held?.ips.some((ip) => ip.family === family));
   const pair: Shape = options.length > 1 ? "any" : "both";
-  const shape = requested.length > 0 ? "exact" : needed.length > 1 ? pair : (needed[0] ?? "any");
+  const shape = needed.length > 1 ? pair : (needed[0] ?? "any");
   // A mover may keep addresses in one pool and need both in another.
   const isMove = seeker.held !== undefined && pools.some(({ name }) => name !== seeker.held?.pool);
-  return { pools: usable.map(({ name }) => name), shape: isMove ? "exact" : shape, ips: requested };
+  // A sharer may join with one address and need the other alone.
+  const mayJoin = seeker.demand.sharing !== undefined && needed.length > 1;
+  const isOpen = requested.length > 0 || isMove || mayJoin;
+  return { pools: usable.map(({ name }) => name), shape: isOpen ? "exact" : shape, ips: requested };
 }
 
 /** Tells whether a pool has free what those of a shape wait for. */
@@ -175,6 +178,9 @@ function poolAskedFor(
 ): Pool | Verdict {
   const named = name === undefined ? undefined : pools.get(name);
   if (name !== undefined && named === undefined) return { reason: "UnknownPool", pool: name };
+  const [first] = ips;
+  const ofAll = first && pools.having(first).find((pool) => ips.every((ip) => pool.contains(ip)));
+  if (named === undefined && ofAll) return ofAll;
   const owners: Pool[] = [];
   for (const ip of ips) {
     // An address that it holds already is its own, also where the pool has it no more.
@@ -183,10 +189,9 @@ function poolAskedFor(
     if (owner === undefined || (named && owner !== named)) return whyNotOf(ip, { named, owner, pools });
     owners.push(owner);
   }
-  const [first = named, second] = owners;
-  if (first && second && first !== second)
-    return { reason: "IPsInDifferentPools", ips, pools: [first.name, second.name] };
-  return first ?? { reason: "NoPool", tried: [] };
+  const [one = named, other] = owners;
+  if (one && other && one !== other) return { reason: "IPsInDifferentPools", ips, pools: [one.name, other.name] };
+  return one ?? { reason: "NoPool", tried: [] };
 }
 
 function whyNotOf(

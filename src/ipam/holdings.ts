@@ -2,9 +2,10 @@ import { formatIP, type IP } from "./addresses.ts";
 import { byFamily, type Supply } from "./choose.ts";
 import { type Assignment, type Demand, wantedFamilies } from "./demand.ts";
 import { Index } from "./index-by-name.ts";
-import { Ledger, sameIP } from "./ledger.ts";
+import { type Entry as Address, isFree, Ledger, sameIP } from "./ledger.ts";
 import { type Labels, Pools } from "./pools.ts";
 import { clashOf } from "./sharing.ts";
+import { exhaust } from "./steps.ts";
 import { strandingOf, successorOf } from "./stranding.ts";
 import type { Stranding } from "./verdict.ts";
 import { compareKeys } from "./waiting-line.ts";
@@ -46,13 +47,21 @@ export class Holdings {
   constructor(namespaces: ReadonlyMap<string, Labels>, observer: HoldingsObserver) {
     this.#namespaces = new Map(namespaces);
     this.#observer = observer;
-    this.ledger = new Ledger(this.pools, (ip, isFree) => observer.addressChanged(ip, isFree));
+    this.ledger = new Ledger(this.pools, (entry) => this.#addressChanged(entry));
     this.supply = {
       pools: this.pools,
       ledger: this.ledger,
       demandOf: (key) => this.#entries.get(key)?.demand,
       sharedUnder: (key) => [...this.#bySharingKey.get(key)].flatMap(({ held }) => held?.ips ?? []),
     };
+  }
+
+  #addressChanged(address: Address): void {
+    this.#observer.addressChanged(address.ip, isFree(address));
+    // All holders of an address have one sharing key: with a stranger gone others may join them.
+    const [holder = ""] = address.holders;
+    const sharing = this.#entries.get(holder)?.demand.sharing;
+    if (sharing) this.#observer.sharersChanged(sharing.key);
   }
 
   get(key: string): Entry | undefined {
@@ -127,33 +136,49 @@ export class Holdings {
 
   /** Lets Services have what they held before: holders first, then those whose addresses are noted only. */
   takeUp(entries: Iterable<Entry>, now: number): void {
+    exhaust(this.takingUp(entries, now));
+  }
+
+  /** Does `takeUp` in small steps. */
+  *takingUp(entries: Iterable<Entry>, now: number): Generator<undefined, void> {
     const inOrder = [...entries].sort(byEarliestRecord);
-    for (const entry of inOrder) this.#adopt(entry, now);
-    for (const entry of inOrder) this.#restore(entry);
-    for (const entry of inOrder) this.review(entry);
+    const steps = [
+      (entry: Entry) => this.#adopt(entry, now),
+      (entry: Entry) => this.restore(entry),
+      (entry: Entry) => this.review(entry),
+    ];
+    for (const step of steps) {
+      for (const entry of inOrder) {
+        step(entry);
+        yield;
+      }
+    }
   }
 
   /** Lets a Service hold what its status proves: what is noted too, or, where nothing is noted, what a pool contains. */
   #adopt(entry: Mutable, now: number): void {
     const { demand } = entry;
     const { status, record } = demand;
-    const wanted = wantedFamilies(demand);
+    const proven = record ? status.filter((ip) => record.ips.some((noted) => sameIP(noted, ip))) : status;
+    const wanted = wantedFamilies(demand).flatMap((family) => proven.filter((ip) => ip.family === family));
     if (record) {
-      for (const ip of status)
-        if (record.ips.some((noted) => sameIP(noted, ip))) this.#join(entry, record.pool, ip, record.at);
+      // Of a family that it asks for no more it keeps an address only until it has another.
+      for (const ip of wanted.length > 0 ? wanted : proven) this.#join(entry, record.pool, ip, record.at);
       return;
     }
-    const ips = wanted.flatMap((family) => status.filter((ip) => ip.family === family));
-    const pools = ips.flatMap((ip) => this.pools.having(ip));
-    const pool = pools.find((one) => ips.every((ip) => one.contains(ip))) ?? pools[0];
-    for (const ip of ips) if (pool?.contains(ip)) this.#join(entry, pool.name, ip, now);
+    const pools = wanted.flatMap((ip) => this.pools.having(ip));
+    const pool = pools.find((one) => wanted.every((ip) => one.contains(ip))) ?? pools[0];
+    for (const ip of wanted) if (pool?.contains(ip)) this.#join(entry, pool.name, ip, now);
   }
 
-  /** Gives a Service what is noted but not in its status as if it asked for that: whoever may edit a Service can forge a note. */
-  #restore(entry: Mutable): void {
+  /**
+   * Gives a Service what is noted but not in its status as if it asked for that: whoever may edit a Service can forge a
+   * note. Tells whether it holds something then.
+   */
+  restore(entry: Entry): boolean {
     const { demand } = entry;
     const { record } = demand;
-    if (record === undefined || demand.deleting || !this.isDecidable(entry)) return;
+    if (record === undefined || demand.deleting || !this.isDecidable(entry)) return false;
     for (const ip of record.ips) {
       const pool = this.pools.owner(ip);
       if (pool === undefined || !wantedFamilies(demand).includes(ip.family)) continue;
@@ -161,6 +186,7 @@ export class Holdings {
       if (this.pools.refusal(pool, demand, this.labelsOf(entry), true)) continue;
       this.#join(entry, pool.name, ip, record.at);
     }
+    return entry.held !== undefined;
   }
 
   /** Lets a Service hold `ip` too, unless another does that it can't share with, or it holds one of that family or another pool. */

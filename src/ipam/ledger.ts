@@ -13,12 +13,12 @@ export interface Entry {
 /** Who has which address. It keeps the pools in step: what is taken, and how much of it by Services of Herald. */
 export class Ledger {
   readonly #pools: Pools;
-  /** Hears of each address whose holders changed; `isFree`: it has no holder and no stranger any more. */
-  readonly #changed: (ip: IP, isFree: boolean) => void;
+  /** Hears of each address that others have now; with no holder and no stranger it is free. */
+  readonly #changed: (entry: Entry) => void;
   readonly #entries = new Map<string, Mutable>();
   readonly #strangers = new Map<string, readonly IP[]>();
 
-  constructor(pools: Pools, changed: (ip: IP, isFree: boolean) => void) {
+  constructor(pools: Pools, changed: (entry: Entry) => void) {
     this.#pools = pools;
     this.#changed = changed;
   }
@@ -31,7 +31,7 @@ export class Ledger {
     const entry = this.#take(ip);
     if (entry.holders.size === 0) this.#pools.count(ip, 1);
     entry.holders.add(key);
-    this.#changed(ip, false);
+    this.#changed(entry);
   }
 
   letGo(ip: IP, key: string): void {
@@ -46,15 +46,15 @@ export class Ledger {
     const before = this.#strangers.get(key);
     if (before === undefined && ips.length === 0) return;
     for (const ip of ips) {
-      const { strangers } = this.#take(ip);
-      if (strangers.has(key)) continue;
-      strangers.add(key);
-      this.#changed(ip, false);
+      const entry = this.#take(ip);
+      if (entry.strangers.has(key)) continue;
+      entry.strangers = new Set([...entry.strangers, key]);
+      this.#changed(entry);
     }
     for (const ip of before ?? []) {
       if (ips.some((now) => sameIP(now, ip))) continue;
       const entry = this.#take(ip);
-      entry.strangers.delete(key);
+      entry.strangers = new Set([...entry.strangers].filter((other) => other !== key));
       this.#freeIfUnused(entry);
     }
     if (ips.length > 0) this.#strangers.set(key, ips);
@@ -75,27 +75,34 @@ export class Ledger {
     const text = formatIP(ip);
     let entry = this.#entries.get(text);
     if (entry === undefined) {
-      entry = { ip, holders: new Set(), strangers: new Set() };
+      entry = { ip, holders: new Set(), strangers: NOBODY };
       this.#entries.set(text, entry);
       this.#pools.take(ip);
     }
     return entry;
   }
 
-  #freeIfUnused({ ip, holders, strangers }: Mutable): void {
-    const isFree = holders.size === 0 && strangers.size === 0;
-    if (isFree) {
-      this.#entries.delete(formatIP(ip));
-      this.#pools.release(ip);
+  #freeIfUnused(entry: Mutable): void {
+    if (isFree(entry)) {
+      this.#entries.delete(formatIP(entry.ip));
+      this.#pools.release(entry.ip);
     }
-    this.#changed(ip, isFree);
+    this.#changed(entry);
   }
 }
 
 interface Mutable {
   readonly ip: IP;
   readonly holders: Set<string>;
-  readonly strangers: Set<string>;
+  strangers: ReadonlySet<string>;
+}
+
+/** Most addresses have no stranger, and a set of its own takes more memory than all else of an entry. */
+const NOBODY: ReadonlySet<string> = new Set();
+
+/** Tells whether nobody has the address. */
+export function isFree({ holders, strangers }: Entry): boolean {
+  return holders.size === 0 && strangers.size === 0;
 }
 
 export function sameIP(a: IP, b: IP): boolean {

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { FakeClock } from "../../test/unit/fake-clock.ts";
 import { HeraldError } from "../errors.ts";
 import { ApiError } from "./api-error.ts";
+import { pause } from "./back-off.ts";
 import type { KubeRequest } from "./client.ts";
 import { EventRecorder, type EventSubject } from "./events.ts";
 
@@ -10,10 +11,11 @@ const web: EventSubject = { apiVersion: "v1", kind: "Service", namespace: "shop"
 function start() {
   const clock = new FakeClock();
   const sent: KubeRequest[] = [];
-  const state = { fail: undefined as Error | undefined, dropped: 0 };
+  const state = { fail: undefined as Error | undefined, dropped: 0, tookMs: 0 };
   const client = {
     async request<T>(request: KubeRequest): Promise<T> {
       sent.push(request);
+      if (state.tookMs > 0) await pause(clock, state.tookMs, new AbortController().signal);
       if (state.fail) throw state.fail;
       return {} as T;
     },
@@ -157,6 +159,23 @@ test("a count whose event has run out in the API becomes an event again", async 
   await flushed;
   expect(sent.map(({ method }) => method)).toEqual(["POST", "PATCH", "POST"]);
   expect(sent.at(-1)?.body).toMatchObject({ series: { count: 2 } });
+});
+
+test("most of the time is the API server's own; the first event does not wait, nor do the last ones", async () => {
+  const { recorder, sent, state, clock } = start();
+  state.tookMs = 20;
+  for (let i = 0; i < 20; i++) recorder.record({ ...web, name: `web-${i}` }, "Normal", "Assigned", "192.0.2.1");
+  expect(sent).toHaveLength(1);
+  await clock.advance(20 + 59);
+  expect(sent).toHaveLength(1);
+  await clock.advance(1);
+  expect(sent).toHaveLength(2);
+  await clock.advance(3 * 80);
+  expect(sent).toHaveLength(5);
+  const flushed = recorder.flush();
+  await clock.advance(16 * 20);
+  await flushed;
+  expect(sent).toHaveLength(20);
 });
 
 test("closing drops what waits", async () => {

@@ -38,6 +38,9 @@ const REFILL_MS = 60_000;
 const MAX_KEPT = 2000;
 /** Events that wait to be written: as many as a restored cluster may need at once, and some MB at most. */
 const MAX_DUE = 20_000;
+/** How long it rests after a write, as a multiple of what that took: an API server that is busy gets more of a rest. */
+const REST = 3;
+const MAX_REST_MS = 1000;
 const TRIES = 4;
 const BACK_OFF = { baseMs: 500, capMs: 10_000 };
 /** Limits of the API (events.k8s.io/v1). */
@@ -63,9 +66,9 @@ interface Series {
 }
 
 /**
- * Writes events (events.k8s.io/v1) in the background, in order, and one at a time: in a burst, when many requests are
- * under way, they take a small share of the API server, and come after what they tell of. It never throws and holds
- * nobody up: what repeats becomes a count, what is too much or can't be written is dropped.
+ * Writes events (events.k8s.io/v1) in the background, in order, one at a time and with rests, so that in a burst they
+ * take little of the API server from what they tell of. It never throws and holds nobody up: what repeats becomes a
+ * count, what is too much or can't be written is dropped.
  */
 export class EventRecorder {
   readonly #deps: EventRecorderDeps;
@@ -74,6 +77,9 @@ export class EventRecorder {
   readonly #budgets = new Budgets({ burst: BURST, refillMs: REFILL_MS, most: MAX_KEPT });
   readonly #due = new Set<Series>();
   readonly #closed = new AbortController();
+  /** Ends the rests. */
+  readonly #hurry = new AbortController();
+  #restUntilMs = Number.NEGATIVE_INFINITY;
   #writing: Promise<void> | undefined;
 
   constructor(deps: EventRecorderDeps) {
@@ -103,8 +109,9 @@ export class EventRecorder {
     this.#write(series);
   }
 
-  /** Writes the counts that have not been written yet; resolves when all is written or dropped. */
+  /** Writes all that waits, and the counts that have not been written yet, without rests; resolves when that is done. */
   async flush(): Promise<void> {
+    this.#hurry.abort();
     for (const series of this.#series.values()) {
       if (series.written > 0 && series.written < series.count) this.#due.add(series);
     }
@@ -114,6 +121,7 @@ export class EventRecorder {
 
   /** Drops what is not written yet. */
   close(): void {
+    this.#hurry.abort();
     this.#closed.abort();
   }
 
@@ -154,9 +162,15 @@ export class EventRecorder {
   }
 
   async #writeDue(): Promise<void> {
+    const { clock } = this.#deps;
     for (const series of this.#due) {
+      const restMs = this.#restUntilMs - clock.now();
+      if (restMs > 0) await pause(clock, restMs, this.#hurry.signal);
       this.#due.delete(series);
-      if (await this.#tryToWrite(series)) continue;
+      const begunMs = clock.now();
+      const isWritten = await this.#tryToWrite(series);
+      this.#restUntilMs = clock.now() + Math.min(MAX_REST_MS, REST * (clock.now() - begunMs));
+      if (isWritten) continue;
       this.#deps.dropped?.();
       if (series.written === 0) this.#series.delete(series.key); // or its repetitions would be counts of nothing
     }

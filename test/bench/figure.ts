@@ -11,5 +11,8 @@ export interface Figure {
   readonly [detail: string]: unknown;
 }
 
-/** A file of this folder exports one as `run`: it measures, and hands each figure out as soon as it has it. */
-export type Benchmark = (emit: (figure: Figure) => void) => Promise<void>;
+/**
+ * A file of this folder exports one as `run`: it measures, and hands each figure out as soon as it has it. `size` is how
+ * much of a thing there is to be, where the benchmark has such a number.
+ */
+export type Benchmark = (emit: (figure: Figure) => void, size?: number) => Promise<void>;

@@ -47,7 +47,7 @@ test("20 Services cost 20 status patches and 20 events, and nothing else but the
   for (const name of names) await until(name, (service) => ips(service).length === 1);
   await untilPool("p", ({ status }) => status?.ipv4?.assigned === 20);
   const events = async () => (await Promise.all(names.map((name) => eventsAbout("Service", name)))).flat();
-  await expect.poll(events).toHaveLength(20);
+  await expect.poll(events, { timeout: 30_000 }).toHaveLength(20);
   const asked = one.requests.slice(before).filter((line) => !/ippools|leases/.test(line));
   expect(asked.filter((line) => /^PATCH .*\/services\/s\d+\/status$/.test(line))).toHaveLength(20);
   expect(asked.filter((line) => /^POST .*\/events$/.test(line))).toHaveLength(20);

@@ -117,7 +117,7 @@ test("1 200 Services are listed in pages", async () => {
   const { store, queries, stop } = await follow();
   expect(store.list().map(({ meta }) => meta.name)).toEqual([...names].sort());
   expect(store.by("type", "LoadBalancer")).toHaveLength(1200);
-  expect(queries.map((query) => "continue" in query)).toEqual([false, true, true]);
+  expect(queries.map((query) => "continue" in query)).toEqual([false, true, true, true, true]);
   await stop();
 });
 

@@ -1,0 +1,97 @@
+import { copyFile, mkdir, mkdtemp, readFile, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parse } from "yaml";
+import { type ControlPlane, startControlPlane } from "../../cluster/control-plane.ts";
+import { installCrds } from "../../cluster/crds.ts";
+import { run } from "../../cluster/run.ts";
+import type { Reaper } from "../../reaper/reaper.ts";
+import { type MeasuredProcess, startMeasured } from "./measured-process.ts";
+
+const ROOT = new URL("../../../", import.meta.url).pathname;
+const NAMESPACE = "herald-system";
+const ACCOUNT = "herald-controller";
+
+/** Builds the product as `npm run build` does, into a directory of its own; gives its main file. */
+export async function buildProduct(reaper: Reaper): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), "herald-bench-"));
+  reaper.directory(directory);
+  const dist = join(directory, "dist");
+  await run([join(ROOT, "node_modules/.bin/tsc"), "-p", join(ROOT, "tsconfig.build.json"), "--outDir", dist]);
+  await copyFile(join(ROOT, "package.json"), join(directory, "package.json"));
+  await symlink(join(ROOT, "node_modules"), join(directory, "node_modules"));
+  return join(dist, "main.js");
+}
+
+/** Starts a control plane that has Herald's kinds and the rights of its controller. */
+export async function startPlane(reaper: Reaper): Promise<ControlPlane> {
+  const plane = await startControlPlane({ reaper });
+  await installCrds(plane);
+  // As it is installed; without a scheduler its Pods are not even made.
+  await plane.kubectl(["apply", "-k", join(ROOT, "config/default")]);
+  return plane;
+}
+
+/**
+ * Starts the controller with the files and the environment that it has in a Pod, in a mount namespace of its own: how it
+ * finds the API server decides what it loads, and so its memory. So does the Pod's limit, of which Node.js takes half
+ * for its heap.
+ */
+export async function startController(reaper: Reaper, plane: ControlPlane, main: string): Promise<MeasuredProcess> {
+  const account = await writeAccount(plane);
+  const { env, memoryMiB } = await readDeployment();
+  const loopWatch = new URL("loop-watch.mjs", import.meta.url).pathname;
+  // /var/run may be a link to /run.
+  const mount = `d=$(readlink -f /var/run) && mount -t tmpfs tmpfs "$d" && mkdir -p "$d/secrets/kubernetes.io" &&
+    cp -r "$0" "$d/secrets/kubernetes.io/serviceaccount" && exec "$@"`;
+  const node = [process.execPath, `--max-heap-size=${memoryMiB / 2}`, "--import", loopWatch, main];
+  const { hostname, port } = new URL(plane.server);
+  return await startMeasured(
+    reaper,
+    ["unshare", "--mount", "sh", "-c", mount, account, ...node, "controller", "--metrics-address", "127.0.0.1:0"],
+    {
+      ...env,
+      PATH: process.env.PATH,
+      NODE_ENV: "production",
+      POD_NAME: "herald-controller-0",
+      POD_NAMESPACE: NAMESPACE,
+      KUBERNETES_SERVICE_HOST: hostname,
+      KUBERNETES_SERVICE_PORT: port,
+    },
+  );
+}
+
+/** Writes the files of the controller's account as the kubelet does; gives their directory. */
+async function writeAccount(plane: ControlPlane): Promise<string> {
+  const directory = join(plane.directory, "account");
+  await mkdir(directory, { recursive: true });
+  const text = await readFile(await plane.kubeconfig(`system:serviceaccount:${NAMESPACE}:${ACCOUNT}`), "utf8");
+  const { clusters, users } = parse(text) as {
+    clusters: [{ cluster: { "certificate-authority-data": string } }];
+    users: [{ user: { token: string } }];
+  };
+  const ca = clusters[0].cluster["certificate-authority-data"];
+  await writeFile(join(directory, "token"), users[0].user.token);
+  await writeFile(join(directory, "ca.crt"), Buffer.from(ca, "base64"));
+  await writeFile(join(directory, "namespace"), NAMESPACE);
+  return directory;
+}
+
+/** What the manifest says of the controller's container. */
+async function readDeployment(): Promise<{ env: NodeJS.ProcessEnv; memoryMiB: number }> {
+  const { spec } = parse(await readFile(join(ROOT, "config/controller/controller.yaml"), "utf8")) as {
+    spec: {
+      template: {
+        spec: {
+          containers: [{ env: { name: string; value?: string }[]; resources: { limits: { memory: string } } }];
+        };
+      };
+    };
+  };
+  const [{ env, resources }] = spec.template.spec.containers;
+  const literal = env.flatMap(({ name, value }) => (value === undefined ? [] : [[name, value] as const]));
+  const [, memoryMiB] = /^(\d+)Mi$/.exec(resources.limits.memory) ?? [];
+  if (memoryMiB === undefined)
+    throw new Error(`the controller's memory limit is ${resources.limits.memory}, not in Mi`);
+  return { env: Object.fromEntries(literal), memoryMiB: Number(memoryMiB) };
+}
