@@ -27,7 +27,7 @@ export function poolPatch(object: IPPool, report: PoolReport, now: number): { st
 }
 
 /** What the four conditions of an IPPool say. */
-export function poolConditions({ generation }: IPPool, report: PoolReport): readonly WantedCondition[] {
+function poolConditions({ generation }: IPPool, report: PoolReport): readonly WantedCondition[] {
   const all: readonly Condition[] = [ready(report), overlapping(report), exhausted(report), stranded(report)];
   return all.map(({ type, is, reason, message }) => ({
     type,

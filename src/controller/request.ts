@@ -1,6 +1,6 @@
 import { ANNOTATION } from "../api/names.ts";
 import type { Service } from "../api/objects.ts";
-import { formatIP, type IP, parseIP, whyNotIP } from "../ipam/addresses.ts";
+import { formatIP, type IP, parseIP, sameIP, whyNotIP } from "../ipam/addresses.ts";
 import type { Request, RequestProblem } from "../ipam/demand.ts";
 import { quote } from "./quote.ts";
 
@@ -86,8 +86,4 @@ function invalid(text: string): RequestProblem {
 
 function isProblem(read: readonly IP[] | RequestProblem): read is RequestProblem {
   return "reason" in read;
-}
-
-function sameIP(a: IP, b: IP): boolean {
-  return a.family === b.family && a.value === b.value;
 }

@@ -108,10 +108,6 @@ test.each<{ verdict: Verdict; want: string }>([
     want: 'asks for 192.0.2.1, which pool "a" avoids for its ending (.0 or .255); ask for another address, or set the pool\'s spec.avoidBuggyIPs to false',
   },
   {
-    verdict: { reason: "UnknownPool", pool: 'a "b"' },
-    want: 'asks for the pool "a \\"b\\"", which does not exist; create it, or name another in heraldlb.io/pool',
-  },
-  {
     verdict: { reason: "PoolNotUsable", refusal: { pool: "a", why: "Disabled" } },
     want: 'asks for pool "a", which is disabled; set its spec.disabled to false, or ask for another pool or address',
   },
@@ -129,6 +125,21 @@ test.each<{ verdict: Verdict; want: string }>([
   },
 ])("$verdict.reason says what is wrong and what to change", ({ verdict, want }) => {
   expect(verdictText(verdict, service())).toBe(want);
+});
+
+test.each<{ name: string; annotations: object; want: string }>([
+  {
+    name: "asked for",
+    annotations: { "heraldlb.io/pool": ' a "b"' },
+    want: 'asks for the pool "a \\"b\\"", which does not exist; create it, or name another in heraldlb.io/pool',
+  },
+  {
+    name: "the pool of its first address",
+    annotations: {},
+    want: 'its other address must be of pool "a \\"b\\"" too, which is gone; create it again, or have the Service moved with heraldlb.io/reassign: "true"',
+  },
+])("UnknownPool says what to do where the pool is $name", ({ annotations, want }) => {
+  expect(verdictText({ reason: "UnknownPool", pool: 'a "b"' }, service(annotations))).toBe(want);
 });
 
 test.each<{ clash: Omit<Clash, "holder">; annotations?: object; spec?: object; want: string }>([

@@ -31,7 +31,7 @@ export function verdictText(verdict: Verdict, service: Service): string {
     case "IPAvoided":
       return `asks for ${formatIP(verdict.ip)}, which ${named(verdict.pool)} avoids for its ending (.0 or .255); ask for another address, or set the pool's spec.avoidBuggyIPs to false`;
     case "UnknownPool":
-      return `asks for the pool ${quote(verdict.pool)}, which does not exist; create it, or name another in ${ANNOTATION.pool}`;
+      return unknownPoolText(verdict.pool, service);
     case "PoolNotUsable":
       return `asks for ${named(verdict.refusal.pool)}, which ${whyText(verdict.refusal)}; ${remedy(verdict.refusal)}`;
     case "IPInUse":
@@ -70,6 +70,13 @@ function triedText({ reason, tried }: Extract<Verdict, { tried: unknown }>): str
 function notInPoolText({ ip, pool, actual }: Extract<Verdict, { reason: "IPNotInPool" }>): string {
   const where = actual === undefined ? "" : ` (${named(actual)} does)`;
   return `asks for ${formatIP(ip)} and for ${named(pool)}, which does not contain it${where}; ask for one of the two, or for an address of that pool`;
+}
+
+function unknownPoolText(pool: string, { meta }: Service): string {
+  const isNamed = meta.annotations[ANNOTATION.pool]?.trim() === pool;
+  return isNamed
+    ? `asks for the pool ${quote(pool)}, which does not exist; create it, or name another in ${ANNOTATION.pool}`
+    : `its other address must be of ${named(pool)} too, which is gone; create it again, or have the Service moved with ${ANNOTATION.reassign}: "true"`;
 }
 
 function refusalText(refusal: Refusal): string {

@@ -480,6 +480,77 @@ test("a freed address goes to who waits longest, and nobody else is touched", ()
   ]);
 });
 
+test("who asks for an address hears nothing of others that are freed", () => {
+  const one = book({
+    pools: { a: ["192.0.2.1-192.0.2.3"] },
+    demands: [
+      demand("n/holder", request({ ips: ["192.0.2.1"] })),
+      demand("n/other", { createdAt: 1 }),
+      ...[2, 3].map((at) => demand(`n/asks-${at}`, { createdAt: at, ...request({ ips: ["192.0.2.1"] }) })),
+    ],
+  });
+  expect(one.remove("n/other", NOW)).toEqual([]);
+  expect(one.remove("n/holder", NOW)).toEqual(["n/asks-2", "n/asks-3"]);
+  expect(brief(one.outcome("n/asks-2"))).toBe("a 192.0.2.1");
+  expect(brief(one.outcome("n/asks-3"))).toBe("IPInUse");
+});
+
+test("each stranger of an address keeps it, be it the first or the last to go", () => {
+  const one = book({ pools: { a: ["192.0.2.1"] }, strangers: { x: ["192.0.2.1"], y: ["192.0.2.1"] } });
+  one.put(demand("n/s", request({ ips: ["192.0.2.1"] })), NOW);
+  expect(one.outcome("n/s")).toMatchObject({ verdict: { reason: "IPInUse", holder: "x" } });
+  expect(one.putStranger("x", [], NOW)).toEqual(["n/s"]);
+  expect(one.outcome("n/s")).toMatchObject({ verdict: { reason: "IPInUse", holder: "y" } });
+  one.putStranger("y", [], NOW);
+  expect(brief(one.outcome("n/s"))).toBe("a 192.0.2.1");
+});
+
+test("who joins an address with its second family has joined later than its holder, however old its first is", () => {
+  const old = { ...held("a", ["192.0.2.1"], 1), ...prefer2 };
+  const one = book({
+    pools: { a: ["192.0.2.1", "2001:db8::1"] },
+    demands: [
+      demand("n/joins", { ...old, ...web("TCP/80", { policy: "Local" }) }),
+      demand("n/holder", { ...held("a", ["2001:db8::1"], 5), ...six, ...web("TCP/81") }),
+    ],
+  });
+  one.put(demand("n/joins", { ...old, ...web("TCP/80") }), NOW);
+  expect(brief(one.outcome("n/joins"))).toBe("a 192.0.2.1,2001:db8::1");
+  one.put(demand("n/joins", { ...old, ...web("TCP/81") }), NOW);
+  expect(brief(one.outcome("n/joins"))).toBe("a 192.0.2.1");
+  expect(brief(one.outcome("n/holder"))).toBe("a 2001:db8::1");
+});
+
+test("what is left of two addresses follows to the pool that has it", () => {
+  const two = { ...held("old", ["192.0.2.1", "2001:db8::1"], 5), ...prefer2, ...web("TCP/80") };
+  const other = { ...held("old", ["2001:db8::1"], 4), ...six };
+  const one = book({
+    pools: { old: ["198.51.100.1"], new: ["192.0.2.1"] },
+    demands: [demand("n/two", two), demand("n/other", { ...other, ...web("TCP/81") })],
+  });
+  expect(brief(one.outcome("n/two"))).toBe("old 192.0.2.1,2001:db8::1 stranded: OutsidePool");
+  expect(one.put(demand("n/other", { ...other, ...web("TCP/80") }), NOW)).toContain("n/two");
+  expect(brief(one.outcome("n/two"))).toBe("new 192.0.2.1");
+});
+
+test("to join an address takes a look at each who shares it, and no more", () => {
+  let looks = 0;
+  const sharer = (at: number) => {
+    const terms = web(`TCP/${at}`).sharing;
+    const get = () => {
+      looks++;
+      return terms;
+    };
+    return Object.defineProperty(demand(`n/s-${at}`), "sharing", { enumerable: true, get });
+  };
+  const sharers = Array.from({ length: 100 }, (_, at) => sharer(at));
+  const one = book({ pools: { a: ["192.0.2.1"] }, demands: sharers });
+  looks = 0;
+  one.put(sharer(100), NOW);
+  expect(brief(one.outcome("n/s-100"))).toBe("a 192.0.2.1");
+  expect(looks).toBeLessThan(5 * sharers.length);
+});
+
 test("who has nothing goes before who lacks one family, however old", () => {
   const one = book({
     pools: { a: ["192.0.2.1-192.0.2.2", "2001:db8::1"] },

@@ -1,8 +1,7 @@
-import { formatIP, type IP } from "./addresses.ts";
+import { formatIP, type IP, sameIP } from "./addresses.ts";
 import { canGive, choose, explain, isComplete, isMet, type Seeker, SHAPES, waitsFor } from "./choose.ts";
 import type { Assignment, Demand } from "./demand.ts";
 import { type Entry, Holdings } from "./holdings.ts";
-import { sameIP } from "./ledger.ts";
 import type { Pool, PoolObject, Usage } from "./pool.ts";
 import type { Labels, PoolState, Pools } from "./pools.ts";
 import { exhaust } from "./steps.ts";
@@ -161,7 +160,10 @@ export class AddressBook {
     const known = this.#holdings.get(key);
     const left = known ? this.#holdings.update(key, demand) : [];
     const entry = known ?? this.#holdings.enter(demand);
-    for (const { demand } of left) this.#room.leave(demand.key);
+    for (const one of left) {
+      this.#room.leave(one.demand.key);
+      this.#holdings.review(one); // another pool may have what is left to it
+    }
     if (entry.held === undefined) this.#holdings.takeUp([entry], now);
     else this.#holdings.review(entry);
     return this.#settle(now, new Set([key]), [entry, ...left]);
@@ -232,7 +234,8 @@ export class AddressBook {
   #reconsider(entries: readonly Entry[], now: number): readonly string[] {
     const waiting = entries.filter(({ demand }) => this.#room.has(demand.key));
     const changed = new Set(waiting.map(({ demand }) => demand.key));
-    for (const { demand } of waiting) this.#room.leave(demand.key);
+    // The last ones first: a line is an array.
+    for (const { demand } of waiting.toReversed()) this.#room.leave(demand.key);
     this.#holdings.takeUp(
       waiting.filter(({ held }) => held === undefined),
       now,
@@ -265,7 +268,7 @@ export class AddressBook {
   /** Does `#settle` in small steps. */
   *#settling(now: number, changed: Set<string>, fresh: readonly Entry[]): Generator<undefined, readonly string[]> {
     const arrivals = [...fresh].sort((a, b) => comparePlaces(placeOf(a), placeOf(b)));
-    const tried = new Set<string>();
+    const tried: Tried = { keys: new Set(), passed: new Map() };
     for (let at = 0; ; ) {
       const first = this.#firstStirred(tried);
       const arrival = arrivals[at];
@@ -275,8 +278,10 @@ export class AddressBook {
       if (isArrival) at++;
       if (entry === undefined) continue;
       changed.add(entry.demand.key);
-      if (this.#serve(entry, now)) tried.clear();
-      else tried.add(entry.demand.key);
+      if (this.#serve(entry, now)) {
+        tried.keys.clear();
+        tried.passed.clear();
+      } else tried.keys.add(entry.demand.key);
       this.#wait(entry);
       yield;
     }
@@ -289,18 +294,18 @@ export class AddressBook {
   }
 
   /** Gives who is to be tried next of those that something may have helped. */
-  #firstStirred(tried: ReadonlySet<string>): Place | undefined {
+  #firstStirred({ keys, passed }: Tried): Place | undefined {
     const firsts: Place[] = [];
     for (const [name, topic] of this.#stirred) {
-      const line = this.#room.line(topic);
       if (topic.for === "Pool" && topic.shape !== "exact") {
         // All in this line need the same of this pool: where it can't help the first it helps none.
         const pool = this.#pools.get(topic.pool);
-        const place = pool && canGive(pool, topic.shape) ? line[0] : undefined;
-        if (place && !tried.has(place.key)) firsts.push(place);
+        const place = pool && canGive(pool, topic.shape) ? this.#room.next(topic, undefined) : undefined;
+        if (place && !keys.has(place.key)) firsts.push(place);
         else this.#stirred.delete(name);
       } else {
-        const place = line.find(({ key }) => !tried.has(key));
+        let place = this.#room.next(topic, passed.get(name));
+        for (; place && keys.has(place.key); place = this.#room.next(topic, place)) passed.set(name, place);
         if (place) firsts.push(place);
       }
     }
@@ -320,7 +325,10 @@ export class AddressBook {
       if (isAnew) this.#holdings.assign(entry, held);
       return isRestored;
     }
-    const isKept = held !== undefined && choice.ips.some((ip) => held.ips.some((one) => sameIP(one, ip)));
+    const added = choice.ips.filter((ip) => !held?.ips.some((one) => sameIP(one, ip)));
+    // Who joins others now has joined later than they, whatever it has held before.
+    const joins = added.some((ip) => this.#holdings.ledger.get(ip) !== undefined);
+    const isKept = held !== undefined && added.length < choice.ips.length && !joins;
     this.#holdings.assign(entry, { ...choice, at: isKept ? held.at : now });
     if (demand.reassign) this.#reassigned.add(demand.key);
     return true;
@@ -390,6 +398,13 @@ export class AddressBook {
       namespaceLabels: this.#holdings.labelsOf(entry),
     };
   }
+}
+
+/** Whom nothing could be given since somebody was last given something. */
+interface Tried {
+  readonly keys: Set<string>;
+  /** By topic: all in its line have been tried up to here. */
+  readonly passed: Map<string, Place>;
 }
 
 function placeOf({ demand, held }: Entry): Place {

@@ -32,6 +32,10 @@ export function canonicalIP(text: string): string | undefined {
   return ip && formatIP(ip);
 }
 
+export function sameIP(a: IP, b: IP): boolean {
+  return a.value === b.value && a.family === b.family;
+}
+
 /** Bits of an address. */
 export function bitsOf(family: IPFamily): 32 | 128 {
   return family === "IPv4" ? 32 : 128;

@@ -1,7 +1,7 @@
 import type { IPFamily } from "../api/objects.ts";
-import type { IP } from "./addresses.ts";
+import { type IP, sameIP } from "./addresses.ts";
 import { type Assignment, type Demand, wantedFamilies } from "./demand.ts";
-import { type Ledger, sameIP } from "./ledger.ts";
+import type { Ledger } from "./ledger.ts";
 import type { Pool } from "./pool.ts";
 import type { Labels, Pools } from "./pools.ts";
 import { clashOf } from "./sharing.ts";
@@ -20,7 +20,7 @@ export interface Supply {
   readonly ledger: Ledger;
   /** Gives a Service of Herald by its key. */
   demandOf(key: string): Demand | undefined;
-  /** What the Services with a sharing key hold. */
+  /** What the Services with a sharing key hold, each address once. */
   sharedUnder(sharingKey: string): readonly IP[];
 }
 
@@ -119,7 +119,10 @@ export function waitsFor(seeker: Seeker, supply: Supply): WaitsFor {
   // A sharer may join with one address and need the other alone.
   const mayJoin = seeker.demand.sharing !== undefined && needed.length > 1;
   const isOpen = requested.length > 0 || isMove || mayJoin;
-  return { pools: usable.map(({ name }) => name), shape: isOpen ? "exact" : shape, ips: requested };
+  // What is free in a pool does not matter to who wants no other address than those that it asks for.
+  const isPinned = requested.length > 0 && families.every((family) => requested.some((ip) => ip.family === family));
+  const waited = isPinned ? [] : usable;
+  return { pools: waited.map(({ name }) => name), shape: isOpen ? "exact" : shape, ips: requested };
 }
 
 /** Tells whether a pool has free what those of a shape wait for. */
@@ -243,17 +246,26 @@ function keptIn(pool: Pool, { held }: Seeker): readonly IP[] | undefined {
 
 /** Says what keeps a Service from an address that it asks for; undefined where it is free, its own, or may be shared. */
 function whyTaken(ip: IP, { demand }: Seeker, { ledger, demandOf }: Supply): Verdict | undefined {
-  const entry = ledger.get(ip);
-  const [stranger] = [...(entry?.strangers ?? [])].sort();
+  const { strangers = [], holders = [] } = ledger.get(ip) ?? {};
+  const stranger = firstOf(strangers, () => true);
   if (stranger !== undefined) return { reason: "IPInUse", ip, holder: stranger, stranger: true };
-  for (const holder of [...(entry?.holders ?? [])].filter((key) => key !== demand.key).sort()) {
-    const other = demandOf(holder);
-    const clash = other && clashOf(demand, other);
-    if (clash === undefined) continue;
-    if (demand.sharing === undefined) return { reason: "IPInUse", ip, holder, stranger: false };
-    return { reason: "SharingRefused", ip, clash };
-  }
-  return undefined;
+  const clashWith = (key: string) => {
+    const other = key === demand.key ? undefined : demandOf(key);
+    return other && clashOf(demand, other);
+  };
+  const holder = firstOf(holders, (key) => clashWith(key) !== undefined);
+  const clash = holder === undefined ? undefined : clashWith(holder);
+  if (holder === undefined || clash === undefined) return undefined;
+  return demand.sharing === undefined
+    ? { reason: "IPInUse", ip, holder, stranger: false }
+    : { reason: "SharingRefused", ip, clash };
+}
+
+/** Gives the first, in the order of the texts, that `is` true of. */
+function firstOf(texts: Iterable<string>, is: (text: string) => boolean): string | undefined {
+  let found: string | undefined;
+  for (const text of texts) if ((found === undefined || text < found) && is(text)) found = text;
+  return found;
 }
 
 /** Says what a pool that would do has not got. */

@@ -1,8 +1,8 @@
-import { formatIP, type IP } from "./addresses.ts";
+import { formatIP, type IP, sameIP } from "./addresses.ts";
 import { byFamily, type Supply } from "./choose.ts";
 import { type Assignment, type Demand, wantedFamilies } from "./demand.ts";
 import { Index } from "./index-by-name.ts";
-import { type Entry as Address, isFree, Ledger, sameIP } from "./ledger.ts";
+import { type Entry as Address, isFree, Ledger } from "./ledger.ts";
 import { type Labels, Pools } from "./pools.ts";
 import { clashOf } from "./sharing.ts";
 import { exhaust } from "./steps.ts";
@@ -52,7 +52,7 @@ export class Holdings {
       pools: this.pools,
       ledger: this.ledger,
       demandOf: (key) => this.#entries.get(key)?.demand,
-      sharedUnder: (key) => [...this.#bySharingKey.get(key)].flatMap(({ held }) => held?.ips ?? []),
+      sharedUnder: (key) => distinct([...this.#bySharingKey.get(key)].flatMap(({ held }) => held?.ips ?? [])),
     };
   }
 
@@ -306,6 +306,10 @@ function byEarliestRecord({ demand: a }: Entry, { demand: b }: Entry): number {
 
 function byJoining(a: Entry, b: Entry): number {
   return (a.held?.at ?? 0) - (b.held?.at ?? 0) || compareKeys(a.demand.key, b.demand.key);
+}
+
+function distinct(ips: readonly IP[]): readonly IP[] {
+  return [...new Map(ips.map((ip) => [formatIP(ip), ip])).values()];
 }
 
 function isSameStranding(a: Stranding | undefined, b: Stranding | undefined): boolean {

@@ -1,4 +1,4 @@
-import { formatIP, type IP } from "./addresses.ts";
+import { formatIP, type IP, sameIP } from "./addresses.ts";
 import type { Pools } from "./pools.ts";
 
 /** An address that is not to be given out. */
@@ -48,13 +48,14 @@ export class Ledger {
     for (const ip of ips) {
       const entry = this.#take(ip);
       if (entry.strangers.has(key)) continue;
-      entry.strangers = new Set([...entry.strangers, key]);
+      if (entry.strangers === NOBODY) entry.strangers = new Set();
+      entry.strangers.add(key);
       this.#changed(entry);
     }
     for (const ip of before ?? []) {
       if (ips.some((now) => sameIP(now, ip))) continue;
       const entry = this.#take(ip);
-      entry.strangers = new Set([...entry.strangers].filter((other) => other !== key));
+      entry.strangers.delete(key);
       this.#freeIfUnused(entry);
     }
     if (ips.length > 0) this.#strangers.set(key, ips);
@@ -94,17 +95,13 @@ export class Ledger {
 interface Mutable {
   readonly ip: IP;
   readonly holders: Set<string>;
-  strangers: ReadonlySet<string>;
+  strangers: Set<string>;
 }
 
-/** Most addresses have no stranger, and a set of its own takes more memory than all else of an entry. */
-const NOBODY: ReadonlySet<string> = new Set();
+/** Stays empty. Most addresses have no stranger, and a set of its own takes more memory than all else of an entry. */
+const NOBODY = new Set<string>();
 
 /** Tells whether nobody has the address. */
 export function isFree({ holders, strangers }: Entry): boolean {
   return holders.size === 0 && strangers.size === 0;
-}
-
-export function sameIP(a: IP, b: IP): boolean {
-  return a.value === b.value && a.family === b.family;
 }

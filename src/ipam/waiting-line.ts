@@ -16,10 +16,21 @@ export class WaitingLine {
     if (this.#places[at]?.key === place.key) this.#places.splice(at, 1);
   }
 
+  /** Gives who comes after `place`, be that in the line or not; the first without it. */
+  next(place: Place | undefined): Place | undefined {
+    if (place === undefined) return this.#places[0];
+    const at = this.#find(place);
+    return this.#places[this.#places[at]?.key === place.key ? at + 1 : at];
+  }
+
   /** Gives the index of the first place that is not before `place`. */
   #find(place: Place): number {
     let low = 0;
     let high = this.#places.length;
+    // Many come, and many go, in order.
+    const last = this.#places[high - 1];
+    const order = last ? comparePlaces(last, place) : -1;
+    if (order <= 0) return order === 0 ? high - 1 : high;
     while (low < high) {
       const middle = (low + high) >>> 1;
       const other = this.#places[middle];

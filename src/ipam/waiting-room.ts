@@ -29,6 +29,11 @@ export class WaitingRoom {
     return this.#lines.get(nameOf(topic))?.places ?? [];
   }
 
+  /** Gives who comes after `place` in the line of a topic; the first without it. */
+  next(topic: Topic, place: Place | undefined): Place | undefined {
+    return this.#lines.get(nameOf(topic))?.next(place);
+  }
+
   /** A Service that no topic can help waits too: until somebody changes it, or a pool. */
   enter(place: Place, topics: readonly Topic[]): void {
     this.leave(place.key);

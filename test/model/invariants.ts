@@ -170,7 +170,8 @@ function checkKept(happening: Happening, key: string, demand: Demand): void {
   const outcome = after.outcomes.get(key);
   const moved =
     lost.length > 0 || (outcome?.state !== "Undecided" && outcome && "reassigned" in outcome && outcome.reassigned);
-  if (!moved) must(has.at === had.at, () => `${key} has ${has.ips} since ${has.at}, which was ${had.at}`);
+  const joins = has.ips.some((ip) => !had.ips.includes(ip) && holdersOf(after, ip, key).length > 0);
+  if (!moved && !joins) must(has.at === had.at, () => `${key} has ${has.ips} since ${has.at}, which was ${had.at}`);
   const isAdopted = demand.record === undefined && (happening.isStart || happening.isNew);
   if (moved || isAdopted || has.pool === had.pool || isMet(demand, has) !== isMet(demand, had)) return;
   // The record follows the address to a pool that could give it.
