@@ -7,6 +7,10 @@
  *   node native/build.mjs --sanitize   native/build/sanitize/prebuilds/..., with address and undefined behaviour checks
  *   node native/build.mjs --force      even what is newer than its sources
  *
+ * The native tests run on the build with checks so:
+ *   HERALDLB_PREBUILD=$PWD/native/build/sanitize ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1 \
+ *   LD_PRELOAD="$(g++ -print-file-name=libasan.so) $(g++ -print-file-name=libubsan.so)" npx vitest run --project native
+ *
  * CXX names another compiler; with it, npm_config_arch names the architecture that it builds for.
  */
 import { execFileSync } from "node:child_process";

@@ -3,7 +3,7 @@ import { promisify } from "node:util";
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { ask, Wire } from "./test/prober.ts";
-import { SocketProcess, startSocket } from "./test/socket-process.ts";
+import { NET_RAW_ALONE, SocketProcess, startSocket } from "./test/socket-process.ts";
 import { HERE_MAC, makeVethPair, THERE_MAC, type VethPair } from "./test/veth-pair.ts";
 
 const exec = promisify(execFile);
@@ -62,6 +62,14 @@ test("answers to the asker alone, from its own MAC, with the MAC of the table", 
   expect(wire.seen).toEqual([reply(), reply("c000020b", OWNER), reply()]);
 });
 
+test("answers to the MAC that a request names as its sender's", async () => {
+  await startSocket(pair, TABLE);
+  const wire = await Wire.open(pair);
+  wire.send(request({ senderMac: "02bbbbbbbbbb" }));
+  await wire.until((frames) => frames.length === 1);
+  expect(wire.seen).toEqual([reply().replaceAll(THERE, "02bbbbbbbbbb")]);
+});
+
 test("answers a probe, whose sender has no IP yet", async () => {
   await startSocket(pair, TABLE);
   const wire = await Wire.open(pair);
@@ -71,24 +79,28 @@ test("answers a probe, whose sender has no IP yet", async () => {
 });
 
 test.each([
-  { name: "an IP that is not in the table", frame: request({ targetIP: "c000020c" }), counter: "notOurs" },
-  { name: "an announcement", frame: request({ senderIP: VIP }), counter: "gratuitous" },
-  { name: "a reply", frame: request({ operation: "0002" }), counter: "replies" },
-  { name: "a multicast destination", frame: request({ to: "01005e000001" }), counter: "foreignDestination" },
-  { name: "RARP's operation", frame: request({ operation: "0003" }), counter: "unknownOperation" },
-  { name: "a sender MAC that is a group's", frame: request({ senderMac: HELLO_GROUP }), counter: "badSender" },
-  { name: "a sender MAC of zeros", frame: request({ senderMac: "000000000000" }), counter: "badSender" },
-  { name: "a frame cut off", frame: request().replaceAll(" ", "").slice(0, -2), counter: "short" },
-  { name: "a header without ARP", frame: request().slice(0, 28), counter: "short" },
-  { name: "another hardware type", frame: request().replace("0806 0001", "0806 0006"), counter: "notIPv4OverEthernet" },
-  { name: "another protocol type", frame: request().replace(" 0800 ", " 86dd "), counter: "notIPv4OverEthernet" },
+  { name: "an IP that is not in the table", frame: request({ targetIP: "c000020c" }), counter: "arpNotOurs" },
+  { name: "an announcement", frame: request({ senderIP: VIP }), counter: "arpGratuitous" },
+  { name: "a reply", frame: request({ operation: "0002" }), counter: "arpReplies" },
+  { name: "a multicast destination", frame: request({ to: "01005e000001" }), counter: "arpForeignDestination" },
+  { name: "RARP's operation", frame: request({ operation: "0003" }), counter: "arpUnknownOperation" },
+  { name: "a sender MAC that is a group's", frame: request({ senderMac: HELLO_GROUP }), counter: "arpBadSender" },
+  { name: "a sender MAC of zeros", frame: request({ senderMac: "000000000000" }), counter: "arpBadSender" },
+  { name: "a frame cut off", frame: request().replaceAll(" ", "").slice(0, -2), counter: "arpShort" },
+  { name: "a header without ARP", frame: request().slice(0, 28), counter: "arpShort" },
+  {
+    name: "another hardware type",
+    frame: request().replace("0806 0001", "0806 0006"),
+    counter: "arpNotIPv4OverEthernet",
+  },
+  { name: "another protocol type", frame: request().replace(" 0800 ", " 86dd "), counter: "arpNotIPv4OverEthernet" },
 ])("does not answer $name, and counts it", async ({ frame, counter }) => {
   const socket = await startSocket(pair, TABLE);
   const wire = await Wire.open(pair);
   wire.send(frame);
   await answered(wire);
   expect(wire.seen).toHaveLength(1);
-  expect(await socket.untilCounted((counters) => counters.answered === 1)).toMatchObject({ [counter]: 1 });
+  expect(await socket.untilCounted((counters) => counters.arpAnswered === 1)).toMatchObject({ [counter]: 1 });
 });
 
 test("does not see a request that is for another host", async () => {
@@ -98,7 +110,9 @@ test("does not see a request that is for another host", async () => {
   wire.send(request({ to: OWNER }));
   await answered(wire);
   expect(wire.seen).toHaveLength(1);
-  expect(await socket.untilCounted((counters) => counters.answered === 1)).toMatchObject({ foreignDestination: 0 });
+  expect(await socket.untilCounted((counters) => counters.arpAnswered === 1)).toMatchObject({
+    arpForeignDestination: 0,
+  });
 });
 
 test("keeps out of VLANs: of tagged frames only those with a priority alone count", async () => {
@@ -120,12 +134,12 @@ test("answers nothing before its first renewal, nor after renew(0)", async () =>
   await socket.call({ do: "setTable", table: TABLE });
   const wire = await Wire.open(pair);
   wire.send(request());
-  await socket.untilCounted(({ expired }) => expired === 1);
+  await socket.untilCounted(({ arpExpired }) => arpExpired === 1);
   await socket.call({ do: "renew", validForMs: 60_000 });
   await answered(wire);
   await socket.call({ do: "renew", validForMs: 0 });
   wire.send(request());
-  await socket.untilCounted(({ expired }) => expired === 2);
+  await socket.untilCounted(({ arpExpired }) => arpExpired === 2);
   expect(wire.seen).toHaveLength(1);
 });
 
@@ -134,14 +148,14 @@ test("stops by itself when it is not renewed", async () => {
   const wire = await Wire.open(pair);
   await answered(wire);
   await socket.call({ do: "renew", validForMs: 20 });
-  await socket.untilCounted(({ expired }) => {
+  await socket.untilCounted(({ arpExpired = 0 }) => {
     wire.send(request());
-    return expired !== undefined && expired > 0;
+    return arpExpired > 0;
   });
-  const { answered: before, expired = 0 } = await socket.counters();
+  const { arpAnswered: before, arpExpired = 0 } = await socket.counters();
   wire.send(request());
-  await socket.untilCounted((counters) => (counters.expired ?? 0) > expired);
-  expect((await socket.counters()).answered).toBe(before);
+  await socket.untilCounted((counters) => (counters.arpExpired ?? 0) > arpExpired);
+  expect((await socket.counters()).arpAnswered).toBe(before);
 });
 
 test("requests that came while the process was stopped get no answer after the deadline", async () => {
@@ -154,9 +168,9 @@ test("requests that came while the process was stopped get no answer after the d
   wire.send(...Array.from({ length: 200 }, () => request()));
   while (performance.now() - stopped < 60) await new Promise(setImmediate);
   socket.kill("SIGCONT");
-  const counters = await socket.untilCounted(({ expired = 0, answered = 0 }) => expired + answered === 201);
+  const counters = await socket.untilCounted(({ arpExpired = 0, arpAnswered = 0 }) => arpExpired + arpAnswered === 201);
   // Those that came before the signal took hold were answered in time.
-  expect(counters.expired).toBeGreaterThan(0);
+  expect(counters.arpExpired).toBeGreaterThan(0);
 });
 
 test("a new table holds as a whole at once, with 10 000 addresses too", async () => {
@@ -166,10 +180,10 @@ test("a new table holds as a whole at once, with 10 000 addresses too", async ()
   expect(asked.answered).toBe(10_000);
   const wire = await Wire.open(pair);
   wire.send(request());
-  await socket.untilCounted(({ notOurs }) => notOurs === 1);
+  await socket.untilCounted(({ arpNotOurs }) => arpNotOurs === 1);
   await socket.call({ do: "setTable", table: [] });
   wire.send(request({ targetIP: "0a000000" }));
-  await socket.untilCounted(({ notOurs }) => notOurs === 2);
+  await socket.untilCounted(({ arpNotOurs }) => arpNotOurs === 2);
   expect(wire.seen).toHaveLength(0);
 });
 
@@ -190,7 +204,7 @@ test("tables swapped under load lose no request for an IP that is in all of them
 test("answers while the JavaScript thread is blocked", async () => {
   const socket = await startSocket(pair, addresses(1000));
   const asked = ask(pair, { firstIP: "10.0.0.0", ips: 1000, count: 2000, perSecond: 1000, window: 1000 });
-  await socket.untilCounted(({ answered }) => answered !== undefined && answered > 0);
+  await socket.untilCounted(({ arpAnswered = 0 }) => arpAnswered > 0);
   for (let stall = 0; stall < 4; stall++) {
     // The call returns without its event loop having run, once 200 requests were answered: 200 ms.
     expect(await socket.call<number>({ do: "block", answers: 200, atMostMs: 10_000 })).toBeGreaterThanOrEqual(200);
@@ -312,9 +326,7 @@ test("no bytes on the wire do any harm", async () => {
 });
 
 test("needs CAP_NET_RAW and nothing more", async () => {
-  const user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all,+net_raw"];
-  const netRaw = ["--inh-caps=-all,+net_raw", "--ambient-caps=-all,+net_raw", "--"];
-  await startSocket(pair, TABLE, [...user, ...netRaw]);
+  await startSocket(pair, TABLE, NET_RAW_ALONE);
   await answered(await Wire.open(pair));
 });
 

@@ -1,6 +1,15 @@
 import { expect, test } from "vitest";
 import { parseDuration } from "./durations.ts";
-import { type Flag, helpText, readAddress, readDuration, readFlags, readLogLevel } from "./flags.ts";
+import {
+  type Flag,
+  helpText,
+  readAddress,
+  readDuration,
+  readFlags,
+  readInteger,
+  readLogLevel,
+  readUrlOrOff,
+} from "./flags.ts";
 
 const flags: readonly Flag[] = [
   { name: "namespace", value: "NAME", help: "where it lives", default: "herald-system" },
@@ -68,4 +77,23 @@ test("a duration out of bounds is refused with the bounds", () => {
 test("a log level that is none is refused with the list", () => {
   expect(readLogLevel("warn")).toBe("warn");
   expect(() => readLogLevel("loud")).toThrow("there are debug, info, warn, error");
+});
+
+test.each([
+  { text: "3", want: 3 },
+  { text: "2", want: 2 },
+  { text: "1", want: undefined },
+  { text: "21", want: undefined },
+  { text: "2.5", want: undefined },
+  { text: "", want: undefined },
+])("a whole number within bounds: '$text'", ({ text, want }) => {
+  if (want === undefined) expect(() => readInteger("detect-multiplier", text, 2, 20)).toThrow("from 2 to 20");
+  else expect(readInteger("detect-multiplier", text, 2, 20)).toBe(want);
+});
+
+test("a URL is one of HTTP, or off", () => {
+  expect(readUrlOrOff("node-proxy-health", "http://127.0.0.1:10256/healthz")).toBe("http://127.0.0.1:10256/healthz");
+  expect(readUrlOrOff("node-proxy-health", "off")).toBeUndefined();
+  for (const text of ["", "127.0.0.1:10256", "localhost:10256/healthz", "file:///x"])
+    expect(() => readUrlOrOff("node-proxy-health", text)).toThrow('nor "off"');
 });

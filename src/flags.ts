@@ -65,6 +65,23 @@ export function readDuration(flag: string, text: string, leastMs: number, mostMs
   return ms;
 }
 
+/** Reads a whole number within bounds. Throws BadFlag. */
+export function readInteger(flag: string, text: string, least: number, most: number): number {
+  const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value >= least && value <= most))
+    throw new HeraldError("BadFlag", `--${flag} ${text}: not a whole number from ${least} to ${most}`);
+  return value;
+}
+
+/** Reads an HTTP URL, or "off": undefined. Throws BadFlag. */
+export function readUrlOrOff(flag: string, text: string): string | undefined {
+  if (text === "off") return undefined;
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.protocol !== "http:" && url?.protocol !== "https:")
+    throw new HeraldError("BadFlag", `--${flag} ${text}: neither a URL like http://127.0.0.1:10256/healthz nor "off"`);
+  return url.href;
+}
+
 /** Reads a log level. Throws BadFlag. */
 export function readLogLevel(text: string): LogLevel {
   const level = LOG_LEVELS.find((each) => each === text);

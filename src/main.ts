@@ -4,7 +4,17 @@ import { hostname } from "node:os";
 import { Registry } from "prom-client";
 import { type Clock, systemClock } from "./clock.ts";
 import { HeraldError } from "./errors.ts";
-import { type Flag, type Given, helpText, readAddress, readDuration, readFlags, readLogLevel } from "./flags.ts";
+import {
+  type Flag,
+  type Given,
+  helpText,
+  readAddress,
+  readDuration,
+  readFlags,
+  readInteger,
+  readLogLevel,
+  readUrlOrOff,
+} from "./flags.ts";
 import { readHelloKey } from "./hello-key.ts";
 import { KubeClient } from "./kube/client.ts";
 import { connect } from "./kube/connection.ts";
@@ -95,13 +105,47 @@ const ROLES: Readonly<Record<string, Role>> = {
       },
       { name: "hello-key-file", value: "FILE", help: "the key that signs what speakers say to each other" },
       { name: "hello-interval", value: "TIME", help: "between hellos; the same on all nodes", default: "100ms" },
+      {
+        name: "detect-multiplier",
+        value: "COUNT",
+        help: "lost hellos after which a node is silent; the same on all nodes",
+        default: "3",
+      },
+      {
+        name: "restart-grace",
+        value: "TIME",
+        help: "how long a node keeps its IPs while its speaker is away; the same on all nodes",
+        default: "60s",
+      },
+      {
+        name: "node-proxy-health",
+        value: "URL",
+        help: 'tells whether this node forwards to Services; "off": nobody asks',
+        default: "http://127.0.0.1:10256/healthz",
+      },
     ],
     run: async (given, { connect, ...shell }) => {
       const node = required(given, "speaker", "node-name");
       const key = readHelloKey(required(given, "speaker", "hello-key-file"));
-      const helloIntervalMs = readDuration("hello-interval", given.get("hello-interval") ?? "", 50, 1_000);
+      const timers = {
+        helloIntervalMs: readDuration("hello-interval", given.get("hello-interval") ?? "", 50, 1_000),
+        detectMultiplier: readInteger("detect-multiplier", given.get("detect-multiplier") ?? "", 2, 20),
+        restartGraceMs: readDuration("restart-grace", given.get("restart-grace") ?? "", 5_000, 600_000),
+      };
+      const nodeProxyUrl = readUrlOrOff("node-proxy-health", given.get("node-proxy-health") ?? "");
+      const namespace = required(given, "speaker", "namespace");
       const { runSpeaker } = await import("./speaker/speaker.ts");
-      await runSpeaker({ ...shell, client: await connect(), node, key, helloIntervalMs, version: version() });
+      await runSpeaker({
+        ...shell,
+        client: await connect(),
+        node,
+        namespace,
+        key,
+        timers,
+        nodeProxyUrl,
+        fetch,
+        version: version(),
+      });
     },
   },
 };

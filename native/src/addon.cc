@@ -3,6 +3,7 @@
 #include <napi.h>
 
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "packet_socket.h"
@@ -24,10 +25,17 @@ napi_value linkValue(napi_env env, const std::optional<herald::Link>& link) {
   if (!link) return napi_get_null(env, &result), result;
   if (link->ifindex == 0) return napi_get_undefined(env, &result), result;
   napi_create_object(env, &result);
-  napi_get_boolean(env, link->up, &value);
-  napi_set_named_property(env, result, "up", value);
-  napi_create_int32(env, link->ifindex, &value);
-  napi_set_named_property(env, result, "ifindex", value);
+  const std::pair<const char*, bool> flags[] = {{"up", link->up}, {"adminUp", link->adminUp}, {"noArp", link->noArp}};
+  for (const auto& [name, flag] : flags) {
+    napi_get_boolean(env, flag, &value);
+    napi_set_named_property(env, result, name, value);
+  }
+  const std::pair<const char*, int64_t> numbers[] = {
+      {"ifindex", link->ifindex}, {"master", link->master}, {"mtu", link->mtu}};
+  for (const auto& [name, number] : numbers) {
+    napi_create_int64(env, number, &value);
+    napi_set_named_property(env, result, name, value);
+  }
   napi_create_buffer_copy(env, link->mac.size(), link->mac.data(), nullptr, &value);
   napi_set_named_property(env, result, "mac", value);
   return result;
@@ -39,15 +47,18 @@ void deliver(napi_env env, napi_value callback, void* context, void*) {
   if (env == nullptr) return;
   const std::shared_ptr<Channel> channel = *static_cast<std::shared_ptr<Channel>*>(context);
   if (!channel->open) return;
-  const herald::HelloQueue::Batch batch = channel->socket->take();
+  const herald::NewsQueue::Batch batch = channel->socket->take();
 
   napi_value receiver, frames, frame, error;
   napi_get_undefined(env, &receiver);
-  napi_create_array_with_length(env, batch.frames.size(), &frames);
-  for (uint32_t i = 0; i < batch.frames.size(); ++i) {
-    napi_create_buffer_copy(env, batch.frames[i].size(), batch.frames[i].data(), nullptr, &frame);
-    napi_set_element(env, frames, i, frame);
-  }
+  napi_create_array_with_length(env, batch.sightings.size() + batch.hellos.size(), &frames);
+  uint32_t index = 0;
+  const auto append = [&](const herald::Frame& bytes) {
+    napi_create_buffer_copy(env, bytes.size(), bytes.data(), nullptr, &frame);
+    napi_set_element(env, frames, index++, frame);
+  };
+  for (const herald::Frame& bytes : batch.sightings) append(bytes);
+  for (const herald::Frame& bytes : batch.hellos) append(bytes);
   if (batch.error) {
     napi_create_string_utf8(env, batch.error->data(), batch.error->size(), &error);
   } else {
@@ -68,6 +79,7 @@ class PacketSocketObject : public Napi::ObjectWrap<PacketSocketObject> {
     return DefineClass(env, "PacketSocket",
                        {
                            InstanceMethod<&PacketSocketObject::setTable>("setTable"),
+                           InstanceMethod<&PacketSocketObject::setWatched>("setWatched"),
                            InstanceMethod<&PacketSocketObject::renew>("renew"),
                            InstanceMethod<&PacketSocketObject::send>("send"),
                            InstanceMethod<&PacketSocketObject::discardQueued>("discardQueued"),
@@ -124,6 +136,24 @@ class PacketSocketObject : public Napi::ObjectWrap<PacketSocketObject> {
     if (!info[0].IsTypedArray()) throw Napi::TypeError::New(info.Env(), "expected a Uint8Array");
     const auto packed = info[0].As<Napi::Uint8Array>();
     socket(info).setTable(std::make_shared<const AddressTable>(packed.Data(), packed.ByteLength()));
+  }
+
+  // (heard: Uint8Array, probed: Uint8Array): addresses of 16 bytes each
+  void setWatched(const Napi::CallbackInfo& info) {
+    if (!info[0].IsTypedArray() || !info[1].IsTypedArray()) {
+      throw Napi::TypeError::New(info.Env(), "expected two Uint8Array");
+    }
+    const herald::Watched watched{addresses(info[0]), addresses(info[1])};
+    socket(info).setWatched(std::make_shared<const herald::Watched>(watched));
+  }
+
+  static herald::Watched::Set addresses(const Napi::Value& value) {
+    const auto packed = value.As<Napi::Uint8Array>();
+    herald::Watched::Set set;
+    for (size_t at = 0; at + sizeof(herald::Address) <= packed.ByteLength(); at += sizeof(herald::Address)) {
+      set.insert(herald::ipv6(packed.Data() + at));
+    }
+    return set;
   }
 
   void renew(const Napi::CallbackInfo& info) {

@@ -1,4 +1,5 @@
-// What happened to every frame, by reason. JavaScript reads the names as they stand here.
+// What happened to every frame, by reason. JavaScript reads the names as they stand here; docs/responder.md explains
+// each.
 #pragma once
 
 #include <array>
@@ -10,38 +11,95 @@ namespace herald {
 
 enum class Counter : size_t {
   // Each ARP frame received ends as exactly one of these.
-  Answered,
-  AnswerErrors,
-  Expired,
-  NotOurs,
-  Gratuitous,
-  Replies,
-  ForeignDestination,
-  Short,
-  NotIPv4OverEthernet,
-  UnknownOperation,
-  BadSender,
+  ArpAnswered,
+  ArpAnswerErrors,
+  ArpExpired,
+  ArpNotOurs,
+  ArpGratuitous,
+  ArpReplies,
+  ArpForeignDestination,
+  ArpShort,
+  ArpNotIPv4OverEthernet,
+  ArpUnknownOperation,
+  ArpBadSender,
+  // Each neighbor solicitation or advertisement received ends as exactly one of these.
+  NsAnswered,
+  NsAnswerErrors,
+  NsExpired,
+  NsNotOurs,
+  NsForeignDestination,
+  NsBadSource,
+  NdpAdvertisements,
+  NdpShort,
+  NdpBadHopLimit,
+  NdpUnknownCode,
+  NdpBadChecksum,
+  NdpBadTarget,
+  NdpBadOptions,
   // Before user space: the receive buffer was full.
   ArpOverruns,
+  NdpOverruns,
   HelloOverruns,
   // Hello frames.
   Hellos,
   HellosTooLong,
   HelloQueueOverflow,
   HellosDiscarded,
+  // Frames that name a watched IP or one of the table. Those lost to a flood, or stale after a stall.
+  Sightings,
+  SightingsDropped,
   // Frames sent for JavaScript.
   Sent,
   SendErrors,
   // Times the sockets were bound to another interface of the same name.
   Rebinds,
+  // Solicited-node groups joined and left; times the interface was set to take all groups instead.
+  GroupsJoined,
+  GroupsLeft,
+  GroupsRefused,
   Count
 };
 
 inline constexpr std::array<const char*, static_cast<size_t>(Counter::Count)> kCounterNames = {
-    "answered",         "answerErrors",        "expired",          "notOurs",         "gratuitous",
-    "replies",          "foreignDestination",  "short",            "notIPv4OverEthernet", "unknownOperation",
-    "badSender",        "arpOverruns",         "helloOverruns",    "hellos",          "hellosTooLong",
-    "helloQueueOverflow", "hellosDiscarded",   "sent",             "sendErrors",      "rebinds",
+    "arpAnswered",
+    "arpAnswerErrors",
+    "arpExpired",
+    "arpNotOurs",
+    "arpGratuitous",
+    "arpReplies",
+    "arpForeignDestination",
+    "arpShort",
+    "arpNotIPv4OverEthernet",
+    "arpUnknownOperation",
+    "arpBadSender",
+    "nsAnswered",
+    "nsAnswerErrors",
+    "nsExpired",
+    "nsNotOurs",
+    "nsForeignDestination",
+    "nsBadSource",
+    "ndpAdvertisements",
+    "ndpShort",
+    "ndpBadHopLimit",
+    "ndpUnknownCode",
+    "ndpBadChecksum",
+    "ndpBadTarget",
+    "ndpBadOptions",
+    "arpOverruns",
+    "ndpOverruns",
+    "helloOverruns",
+    "hellos",
+    "hellosTooLong",
+    "helloQueueOverflow",
+    "hellosDiscarded",
+    "sightings",
+    "sightingsDropped",
+    "sent",
+    "sendErrors",
+    "rebinds",
+    "groupsJoined",
+    "groupsLeft",
+    "groupsRefused",
 };
 
 class Counters {

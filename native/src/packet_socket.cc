@@ -2,9 +2,7 @@
 
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
-#include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -16,6 +14,9 @@
 #include <cerrno>
 #include <cstring>
 
+#include "arp.h"
+#include "ndp.h"
+
 namespace herald {
 
 namespace {
@@ -25,6 +26,25 @@ constexpr size_t kBatch = 64;
 constexpr size_t kFrameLimit = 1518;
 // Bounds what a full transmit queue may cost the JavaScript thread per call.
 constexpr int kSendPatienceMs = 5;
+// Bounds how often sightings can wake JavaScript; their number is bounded by TokenBuckets.
+constexpr int64_t kTellEveryNs = 5'000'000;
+// More than the kernel's buffer holds.
+constexpr size_t kStaleBatches = 1024;
+// RFC 2464 section 7, RFC 4291 section 2.7.1: answers to probes are sent here.
+constexpr Mac kAllNodesMac = {0x33, 0x33, 0, 0, 0, 1};
+
+struct Verdict {
+  Counter outcome;
+  std::optional<Sighting> sighting;
+};
+
+template <class Message>
+Verdict judge(const std::variant<Message, Counter>& read, const Mac& own, const AddressTable& table,
+              const Watched& watched, Reply& reply) {
+  if (const Counter* why = std::get_if<Counter>(&read)) return {*why, std::nullopt};
+  const Message& message = std::get<Message>(read);
+  return {answer(message, own, table, reply), sight(message, watched)};
+}
 
 // Since Linux 6.12, who asks for shorter slices is let onto a busy CPU sooner (EEVDF); needs no privilege. Before that
 // the kernel refuses or ignores it.
@@ -72,39 +92,55 @@ struct PacketSocket::Receiver {
   bool truncated(size_t i) const { return (messages[i].msg_hdr.msg_flags & MSG_TRUNC) != 0; }
 };
 
+struct PacketSocket::Protocol {
+  Verdict (*judge)(const uint8_t* frame, size_t size, const Mac& own, const AddressTable& table, const Watched& watched,
+                   Reply& reply);
+  Counter answered, answerErrors, expired;
+};
+
+const PacketSocket::Protocol PacketSocket::kArp = {
+    [](const uint8_t* frame, size_t size, const Mac& own, const AddressTable& table, const Watched& watched,
+       Reply& reply) { return judge(readArp(frame, size, own), own, table, watched, reply); },
+    Counter::ArpAnswered, Counter::ArpAnswerErrors, Counter::ArpExpired};
+
+const PacketSocket::Protocol PacketSocket::kNdp = {
+    [](const uint8_t* frame, size_t size, const Mac& own, const AddressTable& table, const Watched& watched,
+       Reply& reply) { return judge(readNdp(frame, size), own, table, watched, reply); },
+    Counter::NsAnswered, Counter::NsAnswerErrors, Counter::NsExpired};
+
 PacketSocket::PacketSocket(std::string interface, std::function<void()> wake)
     : interface_(std::move(interface)),
       wake_(std::move(wake)),
       links_(openLinkSocket()),  // first, so that no change after the first look is missed
+      linkRequests_(openLinkRequests()),
       arp_(openArpSocket()),
+      ndp_(openNdpSocket()),
       hello_(openHelloSocket()),
       send_(openSendSocket()),
       wakeup_(openWakeup()),
-      events_(openEvents({links_, arp_, hello_, wakeup_})),
-      link_(readLink(send_, interface_)) {
+      events_(openEvents({links_, arp_, ndp_, hello_, wakeup_})),
+      link_(readLink(linkRequests_, interface_)),
+      groups_(counters_) {
   if (link_.ifindex == 0) throw OpenError("NoSuchInterface", "there is no such interface");
   if (!link_.ethernet) throw OpenError("NoSuchInterface", "the interface is no Ethernet interface");
   if (const int error = rebind(link_.ifindex)) {
     throw OpenError("NoPacketSocket", std::string("bind to the interface: ") + std::strerror(error));
   }
-  // Signals are for Node's own threads.
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  try {
-    thread_ = std::thread([this] { run(); });
-  } catch (const std::system_error& error) {
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    throw OpenError("NoPacketSocket", std::string("start a thread: ") + error.what());
-  }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  pthread_setname_np(thread_.native_handle(), "herald-packets");
+  groups_.moveTo(link_.ifindex);
+  thread_ = startThread("herald-packets", [this] { run(); });
 }
 
 void PacketSocket::setTable(std::shared_ptr<const AddressTable> table) {
+  groups_.want(solicitedNodeGroups(*table, *watched_));
   // The former table is freed by the caller's thread, after the lock.
   std::lock_guard lock(answering_);
   table_.swap(table);
+}
+
+void PacketSocket::setWatched(std::shared_ptr<const Watched> watched) {
+  groups_.want(solicitedNodeGroups(*table_, *watched));
+  std::lock_guard lock(answering_);
+  watched_.swap(watched);
 }
 
 void PacketSocket::renew(int64_t validForNs) {
@@ -125,11 +161,17 @@ void PacketSocket::send(std::span<const iovec> frames) {
 
 // What the kernel still holds is as old as what the thread has taken.
 size_t PacketSocket::discardQueued() {
+  {
+    std::lock_guard lock(answering_);
+    stale_ = true;
+    counters_.add(Counter::SightingsDropped, queue_.discardSightings());
+  }
+  eventfd_write(wakeup_, 1);
   std::lock_guard lock(hearing_);
   size_t discarded = 0;
   uint8_t byte;
   for (size_t i = 0; i < (1 << 16) && recv(hello_, &byte, 1, MSG_DONTWAIT | MSG_TRUNC) >= 0; ++i) ++discarded;
-  discarded += queue_.discardFrames();
+  discarded += queue_.discardHellos();
   counters_.add(Counter::HellosDiscarded, discarded);
   return discarded;
 }
@@ -141,6 +183,7 @@ Mac PacketSocket::mac() const {
 
 const Counters& PacketSocket::counters() {
   counters_.add(Counter::ArpOverruns, takeOverruns(arp_));
+  counters_.add(Counter::NdpOverruns, takeOverruns(ndp_));
   counters_.add(Counter::HelloOverruns, takeOverruns(hello_));
   return counters_;
 }
@@ -150,6 +193,7 @@ void PacketSocket::close() {
   closing_ = true;
   eventfd_write(wakeup_, 1);
   thread_.join();
+  groups_.close();
 }
 
 void PacketSocket::run() {
@@ -157,21 +201,24 @@ void PacketSocket::run() {
   if (queue_.add(link_)) wake_();
   const auto receiver = std::make_unique<Receiver>();
   while (!closing_) {
-    std::array<epoll_event, 4> events;
-    const int count = epoll_wait(events_, events.data(), events.size(), -1);
+    std::array<epoll_event, 5> events;
+    const int count = epoll_wait(events_, events.data(), events.size(), nextTellMs());
     if (count < 0 && errno != EINTR) return fail("wait for frames", errno);
     for (int i = 0; i < count; ++i) {
       const int ready = events[i].data.fd;
-      if (ready == arp_) answerRequests(*receiver);
+      if (ready == arp_) answerRequests(*receiver, arp_, kArp);
+      if (ready == ndp_) answerRequests(*receiver, ndp_, kNdp);
       if (ready == hello_) receiveHellos(*receiver);
       if (ready == links_) drainLinkChanges();
+      if (ready == wakeup_) passStaleRequests(*receiver);
     }
+    tellSightings();
   }
 }
 
-void PacketSocket::answerRequests(Receiver& receiver) {
-  const size_t count = receiver.receive(arp_);
-  std::array<ArpFrame, kBatch> replies;
+bool PacketSocket::answerRequests(Receiver& receiver, int socket, const Protocol& protocol) {
+  const size_t count = receiver.receive(socket);
+  std::array<Reply, kBatch> replies;
   std::array<iovec, kBatch> vectors;
   size_t ready = 0;
 
@@ -179,19 +226,63 @@ void PacketSocket::answerRequests(Receiver& receiver) {
   for (size_t i = 0; i < count; ++i) {
     // Queued before the interface was given up for another of the same name.
     if (receiver.from[i].sll_ifindex != link_.ifindex) continue;
-    Counter outcome =
-        answerArp(receiver.frames[i].data(), receiver.messages[i].msg_len, link_.mac, *table_, replies[ready]);
-    if (outcome == Counter::Answered && boottimeNs() >= validUntilNs_) outcome = Counter::Expired;
-    if (outcome == Counter::Answered) {
-      vectors[ready] = {replies[ready].data(), kArpFrameSize};
+    Reply& reply = replies[ready];
+    const size_t size = receiver.messages[i].msg_len;
+    auto [outcome, sighting] =
+        protocol.judge(receiver.frames[i].data(), size, link_.mac, *table_, *watched_, reply);
+    if (sighting) note(*sighting, {receiver.frames[i].data(), size});
+    if (outcome == protocol.answered && boottimeNs() >= validUntilNs_) outcome = protocol.expired;
+    if (outcome == protocol.answered) {
+      vectors[ready] = {reply.frame.data(), reply.size};
       ++ready;
     } else {
       counters_.add(outcome);
     }
   }
-  const size_t sent = transmit(arp_, link_.ifindex, {vectors.data(), ready}, 0);
-  counters_.add(Counter::Answered, sent);
-  counters_.add(Counter::AnswerErrors, ready - sent);
+  const size_t sent = transmit(socket, link_.ifindex, {vectors.data(), ready}, 0);
+  counters_.add(protocol.answered, sent);
+  counters_.add(protocol.answerErrors, ready - sent);
+  return count == kBatch;
+}
+
+// A frame with our own MAC comes from a loop, or from who answers for us. What others have to do with each other is
+// told of now and then: it shows that this interface hears, and who may be asked.
+void PacketSocket::note(const Sighting& sighting, std::span<const uint8_t> frame) {
+  if (sighting.mac == link_.mac) return;
+  const int64_t now = boottimeNs();
+  const bool watched = watched_->contains(sighting.ip);
+  const bool matters = watched || sighting.kind == SightingKind::Reply || table_->find(sighting.ip) != nullptr;
+  if (!matters && !samples_.take(now)) return;
+  TokenBucket& pace = watched ? watchedPace_ : otherPace_;
+  const auto added = stale_ ? NewsQueue::Added::Dropped : queue_.addSighting(sighting, frame, pace, now);
+  counters_.add(added == NewsQueue::Added::Dropped ? Counter::SightingsDropped : Counter::Sightings);
+  sightingsWait_ |= added == NewsQueue::Added::New;
+}
+
+void PacketSocket::tellSightings() {
+  if (!sightingsWait_) return;
+  const int64_t now = boottimeNs();
+  if (now < nextTellNs_) return;
+  sightingsWait_ = false;
+  nextTellNs_ = now + kTellEveryNs;
+  if (queue_.wakeForSightings()) wake_();
+}
+
+int PacketSocket::nextTellMs() const {
+  if (!sightingsWait_) return -1;
+  const int64_t leftNs = nextTellNs_ - boottimeNs();
+  return leftNs > 0 ? static_cast<int>(leftNs / 1'000'000) + 1 : 0;
+}
+
+// Requests get their answers or expire; what they tell of others is as old as they are.
+void PacketSocket::passStaleRequests(Receiver& receiver) {
+  eventfd_t calls;
+  eventfd_read(wakeup_, &calls);
+  for (const auto& [socket, protocol] : {std::pair<int, const Protocol&>(arp_, kArp), {ndp_, kNdp}}) {
+    for (size_t i = 0; i < kStaleBatches && answerRequests(receiver, socket, protocol);) ++i;
+  }
+  std::lock_guard lock(answering_);
+  stale_ = false;
 }
 
 void PacketSocket::receiveHellos(Receiver& receiver) {
@@ -221,10 +312,11 @@ void PacketSocket::drainLinkChanges() {
 }
 
 void PacketSocket::followLink() {
-  Link now = readLink(send_, interface_);
+  Link now = readLink(linkRequests_, interface_);
   if (!now.ethernet) now = Link{};
   // The kernel unbinds at a delete, even when the next interface gets the same index.
-  if (now.ifindex != 0 && (boundTo(arp_) != now.ifindex || boundTo(hello_) != now.ifindex)) {
+  const bool unbound = boundTo(arp_) != now.ifindex || boundTo(ndp_) != now.ifindex || boundTo(hello_) != now.ifindex;
+  if (now.ifindex != 0 && unbound) {
     const int error = rebind(now.ifindex);
     if (error == 0) {
       counters_.add(Counter::Rebinds);
@@ -234,6 +326,8 @@ void PacketSocket::followLink() {
       fail("bind to the interface", error);
     }
   }
+  // An MTU that is too small for IPv6 ends it on the interface, and all its groups.
+  if (unbound || now.ifindex != link_.ifindex || now.mtu != link_.mtu) groups_.moveTo(now.ifindex);
   if (now.ifindex == 0) now.mac = link_.mac;
   if (now == link_) return;
   {
@@ -249,7 +343,9 @@ void PacketSocket::fail(const char* doing, int error) {
 
 int PacketSocket::rebind(int ifindex) {
   if (const int error = bindTo(arp_, ETH_P_ARP, ifindex)) return error;
+  if (const int error = bindTo(ndp_, ETH_P_IPV6, ifindex)) return error;
   if (const int error = bindTo(hello_, kHelloEtherType, ifindex)) return error;
+  if (const int error = joinGroup(ndp_, kAllNodesMac, ifindex)) return error;
   return joinGroup(hello_, kHelloGroup, ifindex);
 }
 

@@ -1,5 +1,5 @@
-// One interface: answers ARP from a table, takes hello frames, follows the link. A thread of its own does the work,
-// so no stall of the JavaScript thread delays a reply. It knows nothing of Node.
+// One interface: answers ARP and NDP from a table, notes who has which IP, takes hello frames, follows the link. A
+// thread of its own does the work, so no stall of the JavaScript thread delays a reply. It knows nothing of Node.
 #pragma once
 
 #include <atomic>
@@ -9,10 +9,13 @@
 #include <thread>
 
 #include "address_table.h"
-#include "arp_responder.h"
 #include "counters.h"
-#include "hello_queue.h"
+#include "group_membership.h"
+#include "news_queue.h"
+#include "reply.h"
+#include "sighting.h"
 #include "sockets.h"
+#include "token_bucket.h"
 #include "transmit.h"
 
 namespace herald {
@@ -29,10 +32,12 @@ class PacketSocket {
   // After each of these two has returned, no reply that the former state allowed leaves any more.
   void setTable(std::shared_ptr<const AddressTable> table);
   void renew(int64_t validForNs);
+  void setWatched(std::shared_ptr<const Watched> watched);
 
   void send(std::span<const iovec> frames);
-  HelloQueue::Batch take() { return queue_.take(); }
-  // Drops the hello frames that came before this call, here and in the kernel, and gives their number.
+  NewsQueue::Batch take() { return queue_.take(); }
+  // Drops the hello frames and sightings that came before this call, here and in the kernel; gives the number of the
+  // frames. Requests that wait in the kernel are still answered, where the deadline allows it.
   size_t discardQueued();
   // The last known one while the interface is gone.
   Mac mac() const;
@@ -42,9 +47,16 @@ class PacketSocket {
 
  private:
   struct Receiver;
+  struct Protocol;
+  static const Protocol kArp, kNdp;
 
   void run();
-  void answerRequests(Receiver& receiver);
+  // Gives whether there may be more to receive.
+  bool answerRequests(Receiver& receiver, int socket, const Protocol& protocol);
+  void note(const Sighting& sighting, std::span<const uint8_t> frame);
+  void tellSightings();
+  int nextTellMs() const;
+  void passStaleRequests(Receiver& receiver);
   void receiveHellos(Receiver& receiver);
   void drainLinkChanges();
   void followLink();
@@ -54,14 +66,23 @@ class PacketSocket {
 
   const std::string interface_;
   const std::function<void()> wake_;
-  Descriptor links_, arp_, hello_, send_, wakeup_, events_;
+  Descriptor links_, linkRequests_, arp_, ndp_, hello_, send_, wakeup_, events_;
   Counters counters_;
-  HelloQueue queue_;
+  NewsQueue queue_;
 
   // Held from the look at the table and the deadline until the replies are out.
   std::mutex answering_;
   std::shared_ptr<const AddressTable> table_ = std::make_shared<const AddressTable>();
+  std::shared_ptr<const Watched> watched_ = std::make_shared<const Watched>();
   int64_t validUntilNs_ = 0;
+  // What still waits in the kernel came before a stall.
+  bool stale_ = false;
+
+  // Of the thread alone: sightings are told of in bunches.
+  bool sightingsWait_ = false;
+  int64_t nextTellNs_ = 0;
+  // What a flood may cost JavaScript. What is watched is not lost to a flood of the rest.
+  TokenBucket watchedPace_{10'000, 256}, otherPace_{1'000, 64}, samples_{10, 1};
 
   // Held while frames go from the kernel to the queue.
   std::mutex hearing_;
@@ -70,6 +91,7 @@ class PacketSocket {
   Link link_;
 
   std::atomic<bool> closing_ = false;
+  GroupMembership groups_;
   std::thread thread_;
 };
 

@@ -8,12 +8,15 @@
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <net/if_arp.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <iterator>
@@ -24,6 +27,7 @@ namespace {
 
 constexpr int kReceiveBuffer = 4 << 20;
 constexpr int kSendBuffer = 4 << 20;
+constexpr uint8_t kNeighborSolicitation = 135, kNeighborAdvertisement = 136;
 
 OpenError refused(const char* doing) {
   return OpenError("NoPacketSocket", std::string(doing) + ": " + std::strerror(errno));
@@ -63,10 +67,72 @@ uint32_t groupHead() {
 
 uint32_t groupTail() { return uint32_t{kHelloGroup[4]} << 8 | kHelloGroup[5]; }
 
-ifreq requestFor(const std::string& interface) {
-  ifreq request{};
-  interface.copy(request.ifr_name, IFNAMSIZ - 1);
+struct LinkRequest {
+  nlmsghdr header{};
+  ifinfomsg link{};
+  rtattr maskHeader{};
+  uint32_t mask = 0;
+  rtattr nameHeader{};
+  char name[IFNAMSIZ] = {};
+
+  LinkRequest(const std::string& interface, uint32_t sequence) {
+    header.nlmsg_len = sizeof *this;
+    header.nlmsg_type = RTM_GETLINK;
+    header.nlmsg_flags = NLM_F_REQUEST;
+    header.nlmsg_seq = sequence;
+    maskHeader.rta_len = RTA_LENGTH(sizeof mask);
+    maskHeader.rta_type = IFLA_EXT_MASK;
+    mask = RTEXT_FILTER_SKIP_STATS;
+    nameHeader.rta_len = RTA_LENGTH(sizeof name);
+    nameHeader.rta_type = IFLA_IFNAME;
+    interface.copy(name, IFNAMSIZ - 1);
+  }
+};
+
+Link parseLink(nlmsghdr* message) {
+  Link link;
+  const auto* head = static_cast<const ifinfomsg*>(NLMSG_DATA(message));
+  link.ifindex = head->ifi_index;
+  link.adminUp = (head->ifi_flags & IFF_UP) != 0;
+  link.up = link.adminUp && (head->ifi_flags & IFF_RUNNING) != 0;
+  link.noArp = (head->ifi_flags & IFF_NOARP) != 0;
+  size_t left = IFLA_PAYLOAD(message);
+  bool named = false;
+  for (rtattr* part = IFLA_RTA(head); RTA_OK(part, left); part = RTA_NEXT(part, left)) {
+    const size_t size = RTA_PAYLOAD(part);
+    if (part->rta_type == IFLA_ADDRESS && size == link.mac.size()) {
+      std::memcpy(link.mac.data(), RTA_DATA(part), size);
+      named = true;
+    }
+    if (part->rta_type == IFLA_MTU && size == sizeof link.mtu) std::memcpy(&link.mtu, RTA_DATA(part), size);
+    if (part->rta_type == IFLA_MASTER && size == sizeof link.master) std::memcpy(&link.master, RTA_DATA(part), size);
+  }
+  link.ethernet = head->ifi_type == ARPHRD_ETHER && named;
+  return link;
+}
+
+ipv6_mreq solicitedNode(uint32_t group, int ifindex) {
+  ipv6_mreq request{};
+  uint8_t* address = request.ipv6mr_multiaddr.s6_addr;
+  address[0] = address[12] = 0xff;
+  address[1] = 2;
+  address[11] = 1;
+  address[13] = static_cast<uint8_t>(group >> 16);
+  address[14] = static_cast<uint8_t>(group >> 8);
+  address[15] = static_cast<uint8_t>(group);
+  request.ipv6mr_interface = static_cast<unsigned>(ifindex);
   return request;
+}
+
+packet_mreq allGroups(int ifindex) {
+  packet_mreq request{};
+  request.mr_ifindex = ifindex;
+  request.mr_type = PACKET_MR_ALLMULTI;
+  return request;
+}
+
+int addMembership(int socket, packet_mreq request) {
+  return setsockopt(socket, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &request, sizeof request) == 0 ? 0 : errno;
 }
 
 }  // namespace
@@ -85,6 +151,22 @@ Descriptor openArpSocket() {
       BPF_STMT(BPF_RET | BPF_K, 0),
   };
   return openFiltered(program, "open a packet socket for ARP");
+}
+
+// Service traffic in IPv6 ends here. Whoever sends NDP puts no extension header before it; what has one is not seen.
+Descriptor openNdpSocket() {
+  const sock_filter program[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, packetType()),
+      BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, PACKET_OTHERHOST, 6, 0),
+      BPF_STMT(BPF_LD | BPF_B | BPF_ABS, ETH_HLEN + 6),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_ICMPV6, 0, 4),
+      BPF_STMT(BPF_LD | BPF_B | BPF_ABS, ETH_HLEN + 40),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kNeighborSolicitation, 1, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kNeighborAdvertisement, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, 0xffffffff),
+      BPF_STMT(BPF_RET | BPF_K, 0),
+  };
+  return openFiltered(program, "open a packet socket for NDP");
 }
 
 // EtherType 0x88b5 is for local experiments (IEEE 802): others may use it, so only our group or our MAC passes.
@@ -118,6 +200,12 @@ Descriptor openLinkSocket() {
   return fd;
 }
 
+Descriptor openLinkRequests() {
+  const int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+  if (fd < 0) throw refused("open a netlink socket");
+  return Descriptor(fd);
+}
+
 Descriptor openWakeup() {
   const int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (fd < 0) throw refused("make an eventfd");
@@ -138,17 +226,18 @@ Descriptor openEvents(std::initializer_list<int> sockets) {
 }
 
 Link readLink(int socket, const std::string& interface) {
-  Link link;
-  ifreq index = requestFor(interface), flags = index, hardware = index;
-  if (ioctl(socket, SIOCGIFINDEX, &index) != 0 || ioctl(socket, SIOCGIFFLAGS, &flags) != 0 ||
-      ioctl(socket, SIOCGIFHWADDR, &hardware) != 0) {
-    return link;
+  static std::atomic<uint32_t> sequence = 0;
+  const LinkRequest request(interface, ++sequence);
+  if (interface.size() >= IFNAMSIZ || send(socket, &request, sizeof request, 0) < 0) return Link{};
+  alignas(nlmsghdr) uint8_t buffer[32768];
+  for (;;) {
+    const ssize_t size = recv(socket, buffer, sizeof buffer, 0);
+    if (size < 0 && errno == EINTR) continue;
+    auto* message = reinterpret_cast<nlmsghdr*>(buffer);
+    if (size < 0 || !NLMSG_OK(message, static_cast<size_t>(size))) return Link{};
+    if (message->nlmsg_seq != request.header.nlmsg_seq) continue;
+    return message->nlmsg_type == RTM_NEWLINK ? parseLink(message) : Link{};
   }
-  link.ifindex = index.ifr_ifindex;
-  link.up = (flags.ifr_flags & (IFF_UP | IFF_RUNNING)) == (IFF_UP | IFF_RUNNING);
-  link.ethernet = hardware.ifr_hwaddr.sa_family == ARPHRD_ETHER;
-  std::memcpy(link.mac.data(), hardware.ifr_hwaddr.sa_data, link.mac.size());
-  return link;
 }
 
 int boundTo(int socket) {
@@ -172,7 +261,26 @@ int joinGroup(int socket, const Mac& group, int ifindex) {
   request.mr_type = PACKET_MR_MULTICAST;
   request.mr_alen = static_cast<unsigned short>(group.size());
   std::memcpy(request.mr_address, group.data(), group.size());
-  return setsockopt(socket, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &request, sizeof request) == 0 ? 0 : errno;
+  return addMembership(socket, request);
+}
+
+int joinAllGroups(int socket, int ifindex) { return addMembership(socket, allGroups(ifindex)); }
+
+void leaveAllGroups(int socket, int ifindex) {
+  const packet_mreq request = allGroups(ifindex);
+  setsockopt(socket, SOL_PACKET, PACKET_DROP_MEMBERSHIP, &request, sizeof request);
+}
+
+Descriptor openGroupSocket() { return Descriptor(socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0)); }
+
+int joinSolicitedNodeGroup(int socket, uint32_t group, int ifindex) {
+  const ipv6_mreq request = solicitedNode(group, ifindex);
+  return setsockopt(socket, IPPROTO_IPV6, IPV6_ADD_MEMBERSHIP, &request, sizeof request) == 0 ? 0 : errno;
+}
+
+void leaveSolicitedNodeGroup(int socket, uint32_t group, int ifindex) {
+  const ipv6_mreq request = solicitedNode(group, ifindex);
+  setsockopt(socket, IPPROTO_IPV6, IPV6_DROP_MEMBERSHIP, &request, sizeof request);
 }
 
 uint32_t takeOverruns(int socket) {
@@ -180,6 +288,22 @@ uint32_t takeOverruns(int socket) {
   socklen_t size = sizeof statistics;
   if (getsockopt(socket, SOL_PACKET, PACKET_STATISTICS, &statistics, &size) != 0) return 0;
   return statistics.tp_drops;
+}
+
+std::thread startThread(const char* name, std::function<void()> run) {
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  std::thread thread;
+  try {
+    thread = std::thread(std::move(run));
+  } catch (const std::system_error& error) {
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    throw OpenError("NoPacketSocket", std::string("start a thread: ") + error.what());
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  pthread_setname_np(thread.native_handle(), name);
+  return thread;
 }
 
 }  // namespace herald

@@ -1,9 +1,12 @@
 // Opens the kernel's sockets and asks about the interface. Everything here needs CAP_NET_RAW and nothing more.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <stdexcept>
 #include <string>
+#include <thread>
 
 #include "address_table.h"
 
@@ -35,30 +38,47 @@ class Descriptor {
 struct Link {
   int ifindex = 0;  // 0: there is no such interface
   bool ethernet = false;
+  bool adminUp = false;
   bool up = false;  // administratively up, with carrier
+  bool noArp = false;
+  int master = 0;  // ifindex of the bridge or bond that it is a port of; 0: none
+  uint32_t mtu = 0;
   Mac mac{};
   bool operator==(const Link&) const = default;
 };
 
 // Each socket comes out unbound: nothing is received before bindTo().
 Descriptor openArpSocket();
+Descriptor openNdpSocket();
 Descriptor openHelloSocket();
 // Receives nothing, so its errors are those of sending alone.
 Descriptor openSendSocket();
 // Readable at every change of any interface.
 Descriptor openLinkSocket();
+// For readLink().
+Descriptor openLinkRequests();
+// Holds memberships in groups. Less than 0: refused.
+Descriptor openGroupSocket();
 Descriptor openWakeup();
 // An epoll that tells of all that there is to read; `data.fd` names the socket.
 Descriptor openEvents(std::initializer_list<int> sockets);
 
-// Reads what the kernel says now about an interface; `socket` may be any.
+// Reads what the kernel says now about an interface.
 Link readLink(int socket, const std::string& interface);
 // The interface a packet socket is bound to; 0 or less when none (the kernel unbinds at a delete).
 int boundTo(int socket);
 // Gives 0 or an errno.
 int bindTo(int socket, uint16_t etherType, int ifindex);
 int joinGroup(int socket, const Mac& group, int ifindex);
+int joinAllGroups(int socket, int ifindex);
+void leaveAllGroups(int socket, int ifindex);
+// `group`: the last 24 bits of the addresses that it is for.
+int joinSolicitedNodeGroup(int socket, uint32_t group, int ifindex);
+void leaveSolicitedNodeGroup(int socket, uint32_t group, int ifindex);
 // Frames dropped because the receive buffer was full, since the last call.
 uint32_t takeOverruns(int socket);
+
+// Starts a thread that gets no signal: those are for Node's own. Throws OpenError.
+std::thread startThread(const char* name, std::function<void()> run);
 
 }  // namespace herald

@@ -37,7 +37,8 @@ function start(pair: VethPair, words: readonly string[], prefix: readonly string
 
 /** Asks from the other end of the cable, and gives the outcome when all is answered or lost. */
 export function ask(pair: VethPair, options: AskOptions): Promise<Asked> {
-  const { firstIP, ips, count, perSecond, window, senderIP = "198.51.100.1", cpu } = options;
+  const { firstIP, ips, count, perSecond, window, cpu } = options;
+  const senderIP = options.senderIP ?? (firstIP.includes(":") ? "2001:db8:1::1" : "198.51.100.1");
   const prefix = cpu === undefined ? [] : ["taskset", "--cpu-list", String(cpu)];
   const child = start(pair, ["ask", senderIP, firstIP, ...[ips, count, perSecond, window].map(String)], prefix);
   return new Promise((resolve, reject) => {

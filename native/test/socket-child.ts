@@ -14,7 +14,7 @@ try {
   socket = openPacketSocket({
     interface: process.argv[2] ?? "",
     onFrames: (frames) => tell({ frames: frames.map(hex) }),
-    onLink: (link) => tell({ link: link === undefined ? "gone" : { up: link.up, mac: hex(link.mac) } }),
+    onLink: (link) => tell({ link: link === undefined ? "gone" : { ...link, mac: hex(link.mac) } }),
     onError: (error) => tell({ error: error.message }),
   });
 } catch (error) {
@@ -23,30 +23,48 @@ try {
   process.exit(3);
 }
 
+const answered = () => (socket.counters().arpAnswered ?? 0) + (socket.counters().nsAnswered ?? 0);
+
 /** Lets no other JavaScript run for a time, or until so many more requests are answered; gives how many were. */
 function block(answers: number, atMostMs: number): number {
-  const before = socket.counters().answered ?? 0;
+  const before = answered();
   const until = boottimeMs() + atMostMs;
   let more = 0;
-  while (more < answers && boottimeMs() < until) more = (socket.counters().answered ?? 0) - before;
+  while (more < answers && boottimeMs() < until) more = answered() - before;
   return more;
+}
+
+function blockUntil(counter: string, count: number): void {
+  const until = boottimeMs() + 10_000;
+  while ((socket.counters()[counter] ?? 0) < count && boottimeMs() < until);
+}
+
+function discardAfterPause(pauseMs: number): number {
+  let before = boottimeMs();
+  for (let now = before; now - before < pauseMs; now = boottimeMs()) before = now;
+  return socket.discardQueued();
 }
 
 function run(call: SocketCall): unknown {
   switch (call.do) {
     case "setTable":
       return socket.setTable(new Map(call.table.map(([ip, mac]) => [ip, bytes(mac)])));
+    case "watch":
+      return socket.watch(call.heard, call.probed);
     case "renew":
       return socket.renew(call.validForMs);
     case "send":
       return socket.send(call.frames.map(bytes));
     case "block":
       return block(call.answers, call.atMostMs);
-    case "discardAfter": {
-      const until = boottimeMs() + 10_000;
-      while ((socket.counters().hellos ?? 0) < call.hellos && boottimeMs() < until);
+    case "blockUntil":
+      return blockUntil(call.counter, call.count);
+    case "discardAfter":
+      blockUntil("hellos", call.hellos);
       return socket.discardQueued();
-    }
+    case "discardAfterPause":
+      socket.send([bytes(call.frame)]);
+      return discardAfterPause(call.pauseMs);
     case "counters":
       return socket.counters();
     case "mac":

@@ -1,17 +1,23 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import type { LinkState } from "../../src/l2/packet-socket.ts";
 import type { VethPair } from "./veth-pair.ts";
 
 /** What the parent may ask of socket-child.ts; bytes are hex. */
 export type SocketCall =
   | { readonly do: "setTable"; readonly table: readonly (readonly [ip: string, mac: string])[] }
+  | { readonly do: "watch"; readonly heard: readonly string[]; readonly probed: readonly string[] }
   | { readonly do: "renew"; readonly validForMs: number }
   | { readonly do: "send"; readonly frames: readonly string[] }
   | { readonly do: "block"; readonly answers: number; readonly atMostMs: number }
+  /** Lets no other JavaScript run until so much is counted. */
+  | { readonly do: "blockUntil"; readonly counter: string; readonly count: number }
   | { readonly do: "discardAfter"; readonly hellos: number }
+  /** Sends a frame, then lets no other JavaScript run until the process has stood still for so long, and discards. */
+  | { readonly do: "discardAfterPause"; readonly frame: string; readonly pauseMs: number }
   | { readonly do: "counters" | "mac" | "close" };
 
-export type Link = "gone" | { readonly up: boolean; readonly mac: string };
+export type Link = "gone" | (Omit<LinkState, "mac"> & { readonly mac: string });
 
 /** What socket-child.ts tells unasked, or as the answer to call `id`. */
 export type SocketNews =
@@ -20,9 +26,24 @@ export type SocketNews =
   | { readonly link: Link }
   | { readonly error: string };
 
+/** Runs what follows as nobody, with CAP_NET_RAW and no other capability. */
+export const NET_RAW_ALONE: readonly string[] = [
+  "setpriv",
+  "--reuid=65534",
+  "--regid=65534",
+  "--clear-groups",
+  "--bounding-set=-all,+net_raw",
+  "--inh-caps=-all,+net_raw",
+  "--ambient-caps=-all,+net_raw",
+  "--",
+];
+
 /** A process in the pair's namespace that holds a packet socket on eth0. */
 export class SocketProcess {
+  /** Hello frames. */
   readonly frames: string[] = [];
+  /** Frames of ARP and NDP. */
+  readonly sightings: string[] = [];
   readonly errors: string[] = [];
   link: Link | undefined;
   readonly #child: ChildProcess;
@@ -85,9 +106,13 @@ export class SocketProcess {
     this.#child.kill(signal);
   }
 
+  #takeFrames(frames: readonly string[]): void {
+    for (const frame of frames) (frame.slice(24, 28) === "88b5" ? this.frames : this.sightings).push(frame);
+  }
+
   #take(news: SocketNews): void {
     if ("id" in news) this.#answers.get(news.id)?.(news.value);
-    else if ("frames" in news) this.frames.push(...news.frames);
+    else if ("frames" in news) this.#takeFrames(news.frames);
     else if ("link" in news) this.link = news.link;
     else this.errors.push(news.error);
     for (const watch of [...this.#watchers]) watch();

@@ -11,10 +11,16 @@ export interface VethPair {
   readonly here: string;
   /** Name of the asker's namespace; its interface is `ask0`. */
   readonly there: string;
-  /** Lays the cable, with these MACs, and sets both ends up. */
+  /** Lays the cable, with these MACs, and sets both ends up. Neither has an IP, not even a link-local one. */
   plug(hereMac: string): Promise<void>;
-  /** Runs `ip` with these words in the socket's namespace. */
-  ip(words: string): Promise<void>;
+  /** Runs `ip` with these words in the socket's namespace; gives what it prints. */
+  ip(words: string): Promise<string>;
+  /** Runs `ip` with these words in the asker's namespace; gives what it prints. */
+  ipThere(words: string): Promise<string>;
+  /** Runs a command in the socket's namespace; gives what it prints. */
+  execHere(words: string): Promise<string>;
+  /** Runs a command in the asker's namespace; gives what it prints. */
+  execThere(words: string): Promise<string>;
   /** Kills this process when the pair is removed. */
   owns(pid: number | undefined): void;
   remove(): Promise<void>;
@@ -33,12 +39,13 @@ export async function makeVethPair(): Promise<VethPair> {
     plug: async (hereMac) => {
       const ends = `eth0 netns ${pair.here} address ${hereMac} type veth peer name ask0 netns ${pair.there} address ${THERE_MAC}`;
       await exec("ip", ["link", "add", ...ends.split(" ")]);
-      await exec("ip", ["-n", pair.there, "link", "set", "ask0", "up"]);
-      await pair.ip("link set eth0 up");
+      await pair.ip("link set eth0 addrgenmode none up");
+      await pair.ipThere("link set ask0 addrgenmode none up");
     },
-    ip: async (words) => {
-      await exec("ip", ["-n", pair.here, ...words.split(" ")]);
-    },
+    ip: async (words) => (await exec("ip", ["-n", pair.here, ...words.split(" ")])).stdout,
+    ipThere: async (words) => (await exec("ip", ["-n", pair.there, ...words.split(" ")])).stdout,
+    execHere: async (words) => (await exec("ip", ["netns", "exec", pair.here, ...words.split(" ")])).stdout,
+    execThere: async (words) => (await exec("ip", ["netns", "exec", pair.there, ...words.split(" ")])).stdout,
     owns: (pid) => pid !== undefined && reaper.process(pid),
     remove: () => reaper.reap(),
   };

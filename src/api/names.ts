@@ -24,6 +24,8 @@ export const CONDITION = {
   assigned: `${GROUP}/Assigned`,
   /** There only while the Service is stranded. */
   stranded: `${GROUP}/Stranded`,
+  /** Written by a speaker; there only while the Service has an address. */
+  announced: `${GROUP}/Announced`,
 } as const;
 
 /** Keeps a deleted IPPool around while Services hold addresses of it. */
@@ -31,3 +33,6 @@ export const IN_USE_FINALIZER = `${GROUP}/in-use`;
 
 /** A Node with this label announces nothing (Kubernetes' own label). */
 export const EXCLUDE_NODE_LABEL = "node.kubernetes.io/exclude-from-external-load-balancers";
+
+/** A Node on which this label is "true" gives its IPs away, and takes none where another can. */
+export const EVACUATE_NODE_LABEL = `${GROUP}/evacuate`;

@@ -1,17 +1,29 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import {
+  ANNOUNCED_REASONS,
   ASSIGNED_REASONS,
   POOL_EXHAUSTED_REASONS,
   POOL_OVERLAPPING_REASONS,
   POOL_READY_REASONS,
   POOL_STRANDED_REASONS,
+  SPEAKER_BROADCAST_REASONS,
+  SPEAKER_CONFLICT_REASONS,
+  SPEAKER_HELLO_BLOCKED_REASONS,
+  SPEAKER_ISOLATED_REASONS,
+  SPEAKER_TIMERS_REASONS,
   STRANDED_REASONS,
 } from "./reasons.ts";
 
 const ALL = {
   "Service: `heraldlb.io/Assigned`": ASSIGNED_REASONS,
   "Service: `heraldlb.io/Stranded`": STRANDED_REASONS,
+  "Service: `heraldlb.io/Announced`": ANNOUNCED_REASONS,
+  "Speaker: `HelloBlocked`": SPEAKER_HELLO_BLOCKED_REASONS,
+  "Speaker: `Isolated`": SPEAKER_ISOLATED_REASONS,
+  "Speaker: `BroadcastBlocked`": SPEAKER_BROADCAST_REASONS,
+  "Speaker: `AddressConflict`": SPEAKER_CONFLICT_REASONS,
+  "Speaker: `TimersDiffer`": SPEAKER_TIMERS_REASONS,
   "IPPool: `Ready`": POOL_READY_REASONS,
   "IPPool: `Overlapping`": POOL_OVERLAPPING_REASONS,
   "IPPool: `Exhausted`": POOL_EXHAUSTED_REASONS,

@@ -30,6 +30,18 @@ export const STRANDED_REASONS = [
   "ServiceSelector",
 ] as const;
 
+/** Of the condition heraldlb.io/Announced on a Service. */
+export const ANNOUNCED_REASONS = [
+  "Layer2",
+  "AddressConflict",
+  "NoEndpoints",
+  "NoCandidate",
+  "NoSpeaker",
+  "Pending",
+  "NotAnnounced",
+  "NoPool",
+] as const;
+
 /** Of the condition Ready on an IPPool. */
 export const POOL_READY_REASONS = ["Valid", "InvalidSpec", "Overlapping", "Disabled", "Terminating"] as const;
 
@@ -41,3 +53,18 @@ export const POOL_EXHAUSTED_REASONS = ["Exhausted", "AddressesAvailable", "NotRe
 
 /** Of the condition Stranded on an IPPool. */
 export const POOL_STRANDED_REASONS = ["Stranded", "NoneStranded"] as const;
+
+/** Of the condition HelloBlocked on a Speaker. */
+export const SPEAKER_HELLO_BLOCKED_REASONS = ["HellosMissing", "HellosHeard"] as const;
+
+/** Of the condition Isolated on a Speaker. */
+export const SPEAKER_ISOLATED_REASONS = ["NothingHeard", "Connected"] as const;
+
+/** Of the condition AddressConflict on a Speaker. */
+export const SPEAKER_CONFLICT_REASONS = ["StrangerAnswers", "NodeAnswers", "NoConflict"] as const;
+
+/** Of the condition TimersDiffer on a Speaker. */
+export const SPEAKER_TIMERS_REASONS = ["OtherTimers", "SameTimers"] as const;
+
+/** Of the condition BroadcastBlocked on a Speaker. */
+export const SPEAKER_BROADCAST_REASONS = ["BroadcastsMissing", "BroadcastsHeard"] as const;

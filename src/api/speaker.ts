@@ -6,6 +6,12 @@ import type { Meta } from "./objects.ts";
 /** The most that the API server takes: with more it would refuse the whole status. */
 export const MOST_INTERFACES = 64;
 export const MOST_SUBNETS = 256;
+/** Those that are not heard come first; the object goes to every speaker, so it stays small. */
+export const MOST_NEIGHBOURS = 128;
+export const MOST_CONFLICTS = 256;
+
+/** What another speaker is to one; docs/wire.md explains each. */
+export const NEIGHBOUR_STATES = ["Heard", "Indirect", "Away", "Dead", "Gone", "Deaf", "Unknown"] as const;
 
 export const SpeakerStatusSchema = Type.Object(
   {
@@ -44,6 +50,64 @@ export const SpeakerStatusSchema = Type.Object(
             }),
             { description: "The addresses that this node owns, by interface.", maxItems: MOST_INTERFACES },
           ),
+          owned: Type.Optional(Type.Integer({ description: "How many addresses this node owns.", minimum: 0 })),
+          heard: Type.Optional(
+            Type.Integer({ description: "How many other speakers this one hears, over all interfaces.", minimum: 0 }),
+          ),
+          neighbours: Type.Optional(
+            Type.Array(
+              Type.Object({
+                interface: Type.String({ description: "Where they are.", minLength: 1, maxLength: 15 }),
+                nodes: Type.Array(
+                  Type.Object({
+                    node: Type.String({ description: "Name of the node.", maxLength: 253 }),
+                    state: Type.Enum(NEIGHBOUR_STATES, { description: "What it is to this one." }),
+                    lastHeard: Type.Optional(
+                      Type.String({
+                        description: "When it was last heard; of one that is heard now it is not said.",
+                        format: "date-time",
+                      }),
+                    ),
+                  }),
+                  {
+                    description: "Where there are too many, first those that are not heard.",
+                    maxItems: MOST_NEIGHBOURS,
+                  },
+                ),
+              }),
+              { description: "The other speakers, by interface.", maxItems: MOST_INTERFACES },
+            ),
+          ),
+          deputyFor: Type.Optional(
+            Type.Array(
+              Type.Object({
+                node: Type.String({ description: "Name of the node.", maxLength: 253 }),
+                addresses: Type.Integer({ description: "How many of its addresses.", minimum: 0 }),
+              }),
+              {
+                description: "The nodes whose speaker is away, and for whose addresses this one answers meanwhile.",
+                maxItems: MOST_NEIGHBOURS,
+              },
+            ),
+          ),
+          conflicts: Type.Optional(
+            Type.Array(
+              Type.Object({
+                interface: Type.String({ description: "Where it was seen.", minLength: 1, maxLength: 15 }),
+                ip: Type.String({ description: "The address.", maxLength: 39 }),
+                mac: Type.String({ description: "Who else answers for it.", maxLength: 17 }),
+                node: Type.Optional(
+                  Type.String({ description: "The node whose MAC address that is, where it is one.", maxLength: 253 }),
+                ),
+                announced: Type.Boolean({ description: "Whether this node announces the address nevertheless." }),
+                since: Type.String({ description: "When it was first seen.", format: "date-time" }),
+              }),
+              {
+                description: "Addresses that this node would have or has, and for which another answers.",
+                maxItems: MOST_CONFLICTS,
+              },
+            ),
+          ),
         },
         { description: "What the speaker does on layer 2." },
       ),
@@ -70,6 +134,21 @@ export const SpeakerResource: CustomResource = {
     "What the Herald speaker of one node says of itself. Named after the node; made and written by the speaker.",
   status: SpeakerStatusSchema,
   columns: [
+    { name: "Owned", type: "integer", jsonPath: ".status.layer2.owned", description: "Addresses that it announces." },
+    {
+      name: "Neighbours",
+      type: "integer",
+      jsonPath: ".status.layer2.heard",
+      description: "Other speakers that it hears.",
+    },
+    ...Object.entries({ "Hello Blocked": "HelloBlocked", Isolated: "Isolated", Conflict: "AddressConflict" }).map(
+      ([name, type]) => ({
+        name,
+        type: "string" as const,
+        jsonPath: `.status.conditions[?(@.type=="${type}")].status`,
+        description: `Its condition ${type}.`,
+      }),
+    ),
     { name: "Version", type: "string", jsonPath: ".status.version", description: "Version of Herald that runs there." },
     { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp", description: "Time since it was made." },
   ],

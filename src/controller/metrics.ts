@@ -1,6 +1,7 @@
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import type { AddressBook } from "../ipam/address-book.ts";
 import type { WorkQueue } from "../kube/work-queue.ts";
+import type { WriteResult } from "../kube/write-status.ts";
 
 /** What the controller counts; docs/metrics.md explains each. */
 export interface ControllerMetrics {
@@ -13,8 +14,6 @@ export interface ControllerMetrics {
   /** Where the gauges look when they are read; undefined: this process does not lead, and they show nothing. */
   watch(term: Observed | undefined): void;
 }
-
-export type WriteResult = "written" | "conflict" | "failed";
 
 export type QueueName = "services" | "pools" | "finalizers";
 

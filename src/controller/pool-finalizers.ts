@@ -1,11 +1,11 @@
 import type { IPPool } from "../api/ippool.ts";
 import { IN_USE_FINALIZER } from "../api/names.ts";
 import type { AddressBook } from "../ipam/address-book.ts";
+import { poolPath } from "../kube/paths.ts";
 import { record, texts } from "../kube/raw.ts";
 import { patchObject } from "../kube/status-patch.ts";
 import type { Store } from "../kube/store.ts";
 import { WorkQueue } from "../kube/work-queue.ts";
-import { poolPath } from "./paths.ts";
 import type { TermDeps } from "./term.ts";
 
 /**

@@ -9,7 +9,7 @@ import type {
 import type { PoolReport } from "../ipam/address-book.ts";
 import type { Usage } from "../ipam/pool.ts";
 import type { PoolState } from "../ipam/pools.ts";
-import { conditionsWith, type WantedCondition } from "./conditions.ts";
+import { conditionsWith, type WantedCondition } from "../kube/conditions.ts";
 import { quote } from "./quote.ts";
 
 /** Gives the merge patch that makes an IPPool's status say how full it is and whether it is good; undefined where it does. */

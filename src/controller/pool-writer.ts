@@ -3,12 +3,12 @@ import { API_VERSION } from "../api/names.ts";
 import type { Cancel } from "../clock.ts";
 import type { AddressBook } from "../ipam/address-book.ts";
 import { ipPools } from "../kube/herald-resources.ts";
+import { poolPath } from "../kube/paths.ts";
 import { WorkQueue } from "../kube/work-queue.ts";
-import { poolPath } from "./paths.ts";
+import { writeStatus } from "../kube/write-status.ts";
 import { poolEvents } from "./pool-events.ts";
 import { poolPatch } from "./pool-patch.ts";
 import type { TermDeps } from "./term.ts";
-import { writeStatus } from "./write-status.ts";
 
 /** A pool's status is written no more often than this, so that many assignments are one write. */
 const EVERY_MS = 1000;
@@ -72,7 +72,7 @@ export class PoolWriter {
     let after: IPPool | undefined;
     const written = await writeStatus({
       ...this.#deps,
-      kind: "IPPool",
+      wrote: (result) => this.#deps.metrics.wrote("IPPool", result),
       path: poolPath(name),
       object,
       keep: ipPools.keep,

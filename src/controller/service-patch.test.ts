@@ -194,11 +194,13 @@ test("who waits keeps a record that asks for an address, and loses that of an ad
   });
 });
 
-test("a Service that is no longer served loses record and condition, and nothing else", () => {
+test("a Service that is no longer served loses record and conditions, the speakers' too, and nothing else", () => {
   const assigned = merge({}, servicePatch(service(), { ...held, stranded }, options)) as {
     status: { conditions: unknown[] };
   };
-  const before = merge(assigned, { status: { conditions: [ready, ...assigned.status.conditions] } });
+  const before = merge(assigned, {
+    status: { conditions: [ready, ...assigned.status.conditions, { type: "heraldlb.io/Announced", status: "True" }] },
+  });
   expect(forgetPatch(service(before as Json))).toEqual({
     metadata: {
       annotations: {

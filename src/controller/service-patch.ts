@@ -5,7 +5,7 @@ import type { Outcome } from "../ipam/address-book.ts";
 import { formatIP } from "../ipam/addresses.ts";
 import type { Assignment } from "../ipam/demand.ts";
 import type { Stranding } from "../ipam/verdict.ts";
-import { conditionsWith } from "./conditions.ts";
+import { conditionsWith } from "../kube/conditions.ts";
 import { quote } from "./quote.ts";
 import { strandingText, verdictText } from "./verdict-text.ts";
 
@@ -61,7 +61,7 @@ export function forgetPatch(service: Service): ServicePatch | undefined {
   return compose(
     recordPatch(service, undefined),
     undefined,
-    conditionsWith(service.conditions, [], 0, [CONDITION.assigned, CONDITION.stranded]),
+    conditionsWith(service.conditions, [], 0, Object.values(CONDITION)),
   );
 }
 

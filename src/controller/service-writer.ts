@@ -3,15 +3,15 @@ import type { AddressBook, Outcome } from "../ipam/address-book.ts";
 import { formatIP, parseIP } from "../ipam/addresses.ts";
 import type { Assignment } from "../ipam/demand.ts";
 import { Budgets } from "../kube/budgets.ts";
+import { servicePath } from "../kube/paths.ts";
 import { services } from "../kube/resource.ts";
 import { WorkQueue } from "../kube/work-queue.ts";
+import { writeStatus } from "../kube/write-status.ts";
 import { isOurs } from "./demand.ts";
-import { servicePath } from "./paths.ts";
 import { serviceEvents } from "./service-events.ts";
 import { forgetPatch, isTold, leavingPatch, type ServicePatch, servicePatch, type Told } from "./service-patch.ts";
 import type { TermDeps } from "./term.ts";
 import { Turnover } from "./turnover.ts";
-import { writeStatus } from "./write-status.ts";
 
 const WORKERS = 32;
 
@@ -88,7 +88,7 @@ export class ServiceWriter {
     let told: { readonly before: Service; readonly outcome: Told } | undefined;
     const written = await writeStatus({
       ...this.#deps,
-      kind: "Service",
+      wrote: (result) => this.#deps.metrics.wrote("Service", result),
       path: servicePath(key),
       object: service,
       keep: services.keep,
@@ -168,7 +168,7 @@ export class ServiceWriter {
     if (!this.#departed.has(key)) return;
     await writeStatus({
       ...this.#deps,
-      kind: "Service",
+      wrote: (result) => this.#deps.metrics.wrote("Service", result),
       path: servicePath(key),
       keep: services.keep,
       signal,

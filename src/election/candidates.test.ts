@@ -12,6 +12,7 @@ const node = (name: string, more: Partial<CandidateNode> = {}): CandidateNode =>
   networkUnavailable: false,
   hasInterface: true,
   inSubnet: true,
+  score: 0,
   ...more,
 });
 const service = (
@@ -74,6 +75,14 @@ test("Local Services that share an IP: the union of their nodes", () => {
   expect(names(candidates)).toEqual(["n1", "n3"]);
 });
 
+test("a candidate has the score of its node; one that is left out moves nobody", () => {
+  const nodes = [node("n1", { score: 7 }), node("n2"), node("n3", { score: 9, excludedByLabel: true })];
+  expect(findCandidates(nodes, [service("Cluster", "n1")]).candidates).toEqual([
+    { node: "n1", score: 7 },
+    { node: "n2", score: 0 },
+  ]);
+});
+
 test("no node left: says so", () => {
   expect(findCandidates([node("n1", { selected: false })], [service("Cluster", "n1")]).reason).toBe("NoNode");
 });
@@ -87,6 +96,7 @@ test("the order in which nodes and endpoints are listed does not matter", () => 
       networkUnavailable: fc.boolean(),
       hasInterface: fc.boolean(),
       inSubnet: fc.boolean(),
+      score: fc.nat(3),
     }),
     { selector: (each) => each.name },
   );

@@ -18,6 +18,8 @@ export interface CandidateNode {
   readonly hasInterface: boolean;
   /** Such an interface has a subnet that holds the IP. */
   readonly inSubnet: boolean;
+  /** How much the pool prefers it; 0: not at all. */
+  readonly score: number;
 }
 
 /** One of the Services that hold the IP; more than one where an IP is shared. */
@@ -26,7 +28,7 @@ export interface CandidateService {
   readonly endpoints: readonly Endpoint[];
 }
 
-/** Why a node is no candidate. */
+/** Why a node is no candidate. NoInterface: none of its interfaces is one that the pool selects there. */
 export type ExclusionReason =
   | "NotSelected"
   | "ExcludedByLabel"
@@ -73,7 +75,7 @@ export function findCandidates(nodes: readonly CandidateNode[], serving: Serving
   const excluded: { node: string; reason: ExclusionReason }[] = [];
   for (const node of sorted) {
     const reason = exclusion(node) ?? softExclusion(node, subnetDecides, local);
-    if (reason === undefined) candidates.push({ node: node.name, score: 0 });
+    if (reason === undefined) candidates.push({ node: node.name, score: node.score });
     else excluded.push({ node: node.name, reason });
   }
   return candidates.length > 0 ? { candidates, excluded } : { candidates, excluded, reason: "NoNode" };

@@ -1,5 +1,13 @@
-/** The highest epoch that fits the wire's u64. */
-export const MAX_EPOCH = 2n ** 64n - 1n;
+/**
+ * The highest epoch that is believed. No IP gets there by moving: at 1000 moves a second it would take 9000 years. What is
+ * above was not made by these rules, and would be the last word for ever: it counts as 0, alike at both ends of a conflict.
+ */
+export const MAX_EPOCH = 2n ** 48n - 1n;
+
+/** Reads an epoch from the wire or a record. */
+export function believedEpoch(epoch: bigint): bigint {
+  return epoch <= MAX_EPOCH ? epoch : 0n;
+}
 
 export interface EpochInput {
   /** K: the highest epoch ever known of this IP; 0 where there was none. */

@@ -13,6 +13,7 @@ const [first = "", second = "", third = ""] = NODES;
 const contender = (node: string, more: Partial<Contender> = {}): Contender => ({
   node,
   leaving: false,
+  restarting: false,
   notForwarding: false,
   rejoining: false,
   score: 0,
@@ -200,7 +201,7 @@ describe("rule 5: nobody holds it", () => {
       more: { contenders: all.slice(1) },
       want: { do: "Nothing", reason: "NotCandidate" },
     },
-    { name: "one that starts held it", more: { heldBy: second }, want: { do: "Nothing", reason: "HeldByStarting" } },
+    { name: "one that starts held it", more: { heldBy: second }, want: { do: "Nothing", reason: "HeldElsewhere" } },
     {
       name: "claims are missing",
       more: { settledAtMs: 1200 },

@@ -24,8 +24,22 @@ function fold(state: number, text: string): number {
  * own IPs over those left and moves no others. `ip` is in canonical text.
  */
 export function rendezvousHash(node: string, ip: string): number {
-  return avalanche(fold(Math.imul(fold(FNV_OFFSET, node) ^ 0xff, FNV_PRIME), ip));
+  return avalanche(fold(nodeState(node), ip));
 }
+
+/** The state after a node's name; remembered, since few nodes are weighed for many IPs. */
+function nodeState(node: string): number {
+  let state = nodeStates.get(node);
+  if (state === undefined) {
+    state = Math.imul(fold(FNV_OFFSET, node) ^ 0xff, FNV_PRIME);
+    if (nodeStates.size >= MOST_STATES) nodeStates.clear();
+    nodeStates.set(node, state);
+  }
+  return state;
+}
+
+const nodeStates = new Map<string, number>();
+const MOST_STATES = 10_000;
 
 /** Names a node in 32 bits, never 0. Where two nodes collide, more is sent than needed, and nothing breaks. */
 export function nodeHash(node: string): number {

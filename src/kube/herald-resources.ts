@@ -2,7 +2,7 @@ import type { Announce, BGPAnnounce, Layer2Announce } from "../api/announce.ts";
 import type { IPPool, IPPoolSpec, IPPoolStatus } from "../api/ippool.ts";
 import type { LabelSelector } from "../api/label-selector.ts";
 import { API_VERSION } from "../api/names.ts";
-import type { Speaker, SpeakerStatus } from "../api/speaker.ts";
+import { NEIGHBOUR_STATES, type Speaker, type SpeakerStatus } from "../api/speaker.ts";
 import { integer, list, optionalText, record, text, textMap, texts } from "./raw.ts";
 import { keepConditions, keepMeta, type Resource } from "./resource.ts";
 
@@ -123,13 +123,52 @@ function keepSpeakerStatus({ version, incarnation, interfaces, layer2, condition
       }),
     }),
     ...(layer2 !== undefined && {
-      layer2: {
-        claims: list(record(layer2).claims).map((raw) => {
-          const { interface: name, ips } = record(raw);
-          return { interface: text(name), ips: [...texts(ips)] };
-        }),
-      },
+      layer2: keepSpeakerLayer2(record(layer2)),
     }),
     ...(conditions !== undefined && { conditions: [...keepConditions(conditions)] }),
+  };
+}
+
+function keepSpeakerLayer2(raw: Raw): NonNullable<SpeakerStatus["layer2"]> {
+  const { claims, owned, heard, neighbours, deputyFor, conflicts } = raw;
+  return {
+    claims: list(claims).map((raw) => {
+      const { interface: name, ips } = record(raw);
+      return { interface: text(name), ips: [...texts(ips)] };
+    }),
+    ...(owned !== undefined && { owned: integer(owned) }),
+    ...(heard !== undefined && { heard: integer(heard) }),
+    ...(neighbours !== undefined && {
+      neighbours: list(neighbours).map((raw) => {
+        const { interface: name, nodes } = record(raw);
+        return { interface: text(name), nodes: list(nodes).map(keepNeighbour) };
+      }),
+    }),
+    ...(deputyFor !== undefined && {
+      deputyFor: list(deputyFor)
+        .map(record)
+        .map(({ node, addresses }) => ({ node: text(node), addresses: integer(addresses) })),
+    }),
+    ...(conflicts !== undefined && { conflicts: list(conflicts).map(keepConflict) }),
+  };
+}
+
+type SpeakerLayer2 = Required<NonNullable<SpeakerStatus["layer2"]>>;
+
+function keepNeighbour(raw: unknown): SpeakerLayer2["neighbours"][number]["nodes"][number] {
+  const { node, state, lastHeard } = record(raw);
+  const known = NEIGHBOUR_STATES.find((one) => one === state) ?? "Unknown";
+  return { node: text(node), state: known, ...(lastHeard !== undefined && { lastHeard: text(lastHeard) }) };
+}
+
+function keepConflict(raw: unknown): SpeakerLayer2["conflicts"][number] {
+  const { interface: name, ip, mac, node, announced, since } = record(raw);
+  return {
+    interface: text(name),
+    ip: text(ip),
+    mac: text(mac),
+    ...(node !== undefined && { node: text(node) }),
+    announced: announced === true,
+    since: text(since),
   };
 }

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type Arp, decodeArp, encodeArp, gratuitousArp } from "./arp.ts";
+import { type Arp, arpProbe, arpRequest, decodeArp, encodeArp, gratuitousArp } from "./arp.ts";
 
 const bytes = (hex: string) => Uint8Array.from(Buffer.from(hex.replaceAll(" ", ""), "hex"));
 
@@ -121,3 +121,21 @@ test.each([
 ])("gratuitousArp builds the broadcast $operation", ({ operation, want }) =>
   expect(gratuitousArp(operation, bytes("02005e000001"), 0xc000020a)).toEqual(bytes(want)),
 );
+
+test.each([
+  {
+    name: "arpRequest asks everyone",
+    frame: arpRequest(bytes("02005e000001"), 0xc000020a, 0xc000020b),
+    want: "ffffffffffff 02005e000001 0806 0001 0800 06 04 0001 02005e000001 c000020a 000000000000 c000020b",
+  },
+  {
+    name: "arpRequest asks one host",
+    frame: arpRequest(bytes("02005e000001"), 0xc000020a, 0xc000020b, bytes("02005e000002")),
+    want: "02005e000002 02005e000001 0806 0001 0800 06 04 0001 02005e000001 c000020a 000000000000 c000020b",
+  },
+  {
+    name: "arpProbe asks from nowhere",
+    frame: arpProbe(bytes("02005e000001"), 0xc000020b),
+    want: "ffffffffffff 02005e000001 0806 0001 0800 06 04 0001 02005e000001 00000000 000000000000 c000020b",
+  },
+])("$name", ({ frame, want }) => expect(frame).toEqual(bytes(want)));

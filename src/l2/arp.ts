@@ -68,3 +68,23 @@ export function gratuitousArp(operation: ArpOperation, mac: Uint8Array, ip: numb
   const payload = encodeArp({ operation, senderMac: mac, senderIP: ip, targetMac, targetIP: ip });
   return encodeEthernet(BROADCAST, mac, ARP_ETHER_TYPE, payload);
 }
+
+/**
+ * Builds the whole frame that asks for the MAC of `targetIP`, from this node's `mac` and `ip`. `to` is the MAC that is
+ * thought to have it, to see whether it still answers (RFC 1122 section 2.3.2.1); left out, everyone is asked.
+ */
+export function arpRequest(mac: Uint8Array, ip: number, targetIP: number, to: Uint8Array = BROADCAST): Uint8Array {
+  const payload = encodeArp({
+    operation: "request",
+    senderMac: mac,
+    senderIP: ip,
+    targetMac: new Uint8Array(6),
+    targetIP,
+  });
+  return encodeEthernet(to, mac, ARP_ETHER_TYPE, payload);
+}
+
+/** Builds the whole frame that asks whether anybody has `targetIP`, and touches no cache (RFC 5227 section 2.1.1). */
+export function arpProbe(mac: Uint8Array, targetIP: number): Uint8Array {
+  return arpRequest(mac, 0, targetIP);
+}

@@ -20,6 +20,13 @@ export class Reader {
   u64(): bigint {
     return this.#take(8) ? this.#view.getBigUint64(this.#at - 8) : 0n;
   }
+  /** Reads so many u32; empty on overrun. */
+  u32s(count: number): number[] {
+    if (!this.#take(4 * count)) return [];
+    const read: number[] = [];
+    for (let at = this.#at - 4 * count; at < this.#at; at += 4) read.push(this.#view.getUint32(at));
+    return read;
+  }
   /** Views the input; empty on overrun. */
   bytes(length: number): Uint8Array {
     return this.#take(length) ? this.#bytes.subarray(this.#at - length, this.#at) : new Uint8Array(0);

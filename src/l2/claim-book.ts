@@ -47,7 +47,7 @@ export class ClaimBook {
     this.#view = undefined;
     this.#claims.set(ip, claim);
     this.#removals.delete(ip);
-    this.#untold.set(ip, { ip, ...claim, removed: false });
+    this.#untold.set(ip, entryOf(ip, claim));
   }
 
   /** `successor`: nodeHash of whom it was given way to, or 0. */
@@ -69,7 +69,7 @@ export class ClaimBook {
 
   /** Gives all claims, and the removals of late, by IP. */
   full(nowMs: number): FullBody[] {
-    const entries: Entry[] = [...this.#claims].map(([ip, claim]) => ({ ip, ...claim, removed: false }));
+    const entries: Entry[] = [...this.#claims].map(([ip, claim]) => entryOf(ip, claim));
     for (const [ip, { epoch, successor, atMs }] of this.#removals) {
       if (nowMs - atMs > this.#removalMs) this.#removals.delete(ip);
       else entries.push({ ip, epoch, removed: true, successor });
@@ -77,6 +77,10 @@ export class ClaimBook {
     const parts = splitEntries(this.#node, entries.sort(byIP));
     return parts.map((part, i) => ({ version: this.#version, part: i, parts: parts.length, entries: part }));
   }
+}
+
+function entryOf(ip: string, claim: Claim): Entry {
+  return { ip, ...claim, removed: false };
 }
 
 /** Orders by text: the same everywhere. */

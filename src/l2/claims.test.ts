@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { MAX_EPOCH } from "../election/epoch.ts";
 import {
   decodeClaims,
   decodeFull,
@@ -16,10 +17,10 @@ import { ipText } from "./ip-bytes.ts";
 const entries: Entry[] = [
   { ip: "192.0.2.10", epoch: 3n, removed: false, yielding: true },
   { ip: "192.0.2.11", epoch: 5n, removed: true, successor: 0x317e_b7f7 },
-  { ip: "2001:db8::1", epoch: 1n, removed: false, yielding: false },
+  { ip: "2001:db8::1", epoch: 1n, removed: false, yielding: false, tentative: true },
 ];
 const ENTRIES =
-  "0003 04c000020a0000000000000003 02c000020b0000000000000005317eb7f7 0120010db80000000000000000000000010000000000000001";
+  "0003 04c000020a0000000000000003 02c000020b0000000000000005317eb7f7 0920010db80000000000000000000000010000000000000001";
 const bytes = (hex: string) => new Uint8Array(Buffer.from(hex.replaceAll(" ", ""), "hex"));
 const hex = (array: Uint8Array) => Buffer.from(array).toString("hex");
 
@@ -65,13 +66,14 @@ test("random bytes never throw", () => {
   );
 });
 
-const u64 = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
+const epoch = fc.bigInt({ min: 0n, max: MAX_EPOCH });
 const ip = fc
   .oneof(fc.uint8Array({ minLength: 4, maxLength: 4 }), fc.uint8Array({ minLength: 16, maxLength: 16 }))
   .map(ipText);
 const entry = fc.oneof(
-  fc.record({ ip, epoch: u64, removed: fc.constant(false as const), yielding: fc.boolean() }),
-  fc.record({ ip, epoch: u64, removed: fc.constant(true as const), successor: fc.nat(0xffff_ffff) }),
+  fc.record({ ip, epoch, removed: fc.constant(false as const), yielding: fc.boolean() }),
+  fc.record({ ip, epoch, removed: fc.constant(false as const), yielding: fc.boolean(), tentative: fc.constant(true) }),
+  fc.record({ ip, epoch, removed: fc.constant(true as const), successor: fc.nat(0xffff_ffff) }),
 );
 
 test("whatever is split fits, keeps its order, and comes back as it was", () => {
@@ -88,4 +90,9 @@ test("whatever is split fits, keeps its order, and comes back as it was", () => 
       }
     }),
   );
+});
+
+test("an epoch that no moves can have led to counts as 0", () => {
+  const entries: Entry[] = [{ ip: "192.0.2.10", epoch: 2n ** 64n - 1n, removed: false, yielding: false }];
+  expect(decodeClaims(encodeClaims({ before: 0n, version: 1n, entries }))).toMatchObject({ entries: [{ epoch: 0n }] });
 });

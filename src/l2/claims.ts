@@ -1,17 +1,25 @@
+import { believedEpoch } from "../election/epoch.ts";
 import { Reader, Writer } from "./bytes.ts";
 import { bodyRoom } from "./frame.ts";
 import { ipBytes, ipText } from "./ip-bytes.ts";
 
 /** A node's word on one IP: that it owns it, or that it does no more. */
 export type Entry =
-  | { readonly ip: string; readonly epoch: bigint; readonly removed: false; readonly yielding: boolean }
+  | {
+      readonly ip: string;
+      readonly epoch: bigint;
+      readonly removed: false;
+      readonly yielding: boolean;
+      /** Not announced yet: see `Claim`. */
+      readonly tentative?: boolean | undefined;
+    }
   /** `successor`: nodeHash of the one whose claim was given way to and must announce itself again; 0 for nobody. */
   | { readonly ip: string; readonly epoch: bigint; readonly removed: true; readonly successor: number };
 
 /**
  * The body of a claims frame: what changed from one version of a node's claims to the next.
  *   0 version before u64     8 version u64     16 entries: count u16, then each:
- *     kind u8: 1 IPv6, 2 removed, 4 yielding; IP, 4 or 16; epoch u64; if removed: successor u32
+ *     kind u8: 1 IPv6, 2 removed, 4 yielding, 8 tentative; IP, 4 or 16; epoch u64; if removed: successor u32
  */
 export interface ClaimsBody {
   readonly before: bigint;
@@ -34,6 +42,7 @@ export interface FullBody {
 const IPV6 = 1;
 const REMOVED = 2;
 const YIELDING = 4;
+const TENTATIVE = 8;
 
 const CLAIMS_HEADER = 18;
 const FULL_HEADER = 14;
@@ -102,7 +111,7 @@ function writeEntries(writer: Writer, entries: readonly Entry[]): Writer {
   writer.u16(entries.length);
   for (const entry of entries) {
     const ip = ipBytes(entry.ip);
-    const kind = (ip.length === 16 ? IPV6 : 0) | (entry.removed ? REMOVED : entry.yielding ? YIELDING : 0);
+    const kind = (ip.length === 16 ? IPV6 : 0) | (entry.removed ? REMOVED : 0) | flags(entry);
     writer.u8(kind).bytes(ip).u64(entry.epoch);
     if (entry.removed) writer.u32(entry.successor);
   }
@@ -114,11 +123,19 @@ function readEntries(reader: Reader): Entry[] {
   for (let left = reader.u16(); left > 0 && !reader.overrun; left--) {
     const kind = reader.u8();
     const ip = ipText(reader.bytes(kind & IPV6 ? 16 : 4));
-    const epoch = reader.u64();
+    const epoch = believedEpoch(reader.u64());
     if (kind & REMOVED) entries.push({ ip, epoch, removed: true, successor: reader.u32() });
-    else entries.push({ ip, epoch, removed: false, yielding: (kind & YIELDING) !== 0 });
+    else {
+      const claim = { ip, epoch, removed: false, yielding: (kind & YIELDING) !== 0 } as const;
+      entries.push((kind & TENTATIVE) === 0 ? claim : { ...claim, tentative: true });
+    }
   }
   return entries;
+}
+
+function flags(entry: Entry): number {
+  if (entry.removed) return 0;
+  return (entry.yielding ? YIELDING : 0) | (entry.tentative ? TENTATIVE : 0);
 }
 
 function lengthOf(entries: readonly Entry[]): number {

@@ -3,7 +3,7 @@ import type { DropReason } from "./frame.ts";
 /** Something happened to an IP on this node. `cause` is a reason of src/election/ownership.ts, or one of the start. */
 export interface OwnershipChange {
   readonly ip: string;
-  readonly what: "Claimed" | "Yielding" | "Kept" | "Released" | "Lost";
+  readonly what: "Claimed" | "Yielding" | "Kept" | "Released" | "Lost" | "Announced" | "Conflict" | "ConflictOver";
   readonly cause: string;
   readonly epoch: bigint;
 }
@@ -29,18 +29,31 @@ export interface Effects {
   readonly frames: readonly Uint8Array[];
   /** What happened, by IP. */
   readonly changes: readonly OwnershipChange[];
+  /** What ARP and NDP tell of these IPs is wanted too, in place of those before: others' addresses, and IPs that are asked for. */
+  readonly watch?: { readonly heard: readonly string[]; readonly probed: readonly string[] };
   /** The claims changed: write these, by IP, into the Speaker object in place of those there. */
   readonly record?: readonly RecordedClaim[];
 }
 
+/**
+ * What a node is to this one. Heard: its hellos come. Indirect: not heard here, but by another that hears this node too.
+ * Away: its kernel answers, its speaker does not. Dead: neither does. Gone: it was away for too long. Deaf: it speaks,
+ * but hears nothing. Unknown: there is only a record of it.
+ */
+export type NeighbourState = "Heard" | "Indirect" | "Away" | "Dead" | "Gone" | "Deaf" | "Unknown";
+
 /** A neighbour, for status and tests. */
 export interface NeighbourView {
   readonly node: string;
-  readonly state: "Heard" | "Dead";
+  readonly state: NeighbourState;
+  /** When its last hello came, on the clock that the Segment is given; undefined: none did. */
+  readonly lastHeardMs: number | undefined;
   readonly incarnation: bigint;
   readonly mac: Uint8Array;
   readonly starting: boolean;
   readonly leaving: boolean;
+  /** Its node proxy says that it does not forward. */
+  readonly notForwarding: boolean;
   /** It was dead less than 10 s ago. */
   readonly rejoining: boolean;
   /** Not all of its claims are known. */
@@ -48,15 +61,47 @@ export interface NeighbourView {
   readonly claims: number;
 }
 
+/** Another MAC that says it has an IP that this node claims. */
+export interface ConflictView {
+  readonly ip: string;
+  /** In colon notation. */
+  readonly mac: string;
+  /** The node whose MAC that is, where it is one: its kernel or node proxy answers for the IP. */
+  readonly node: string | undefined;
+  /** The IP is announced nevertheless: it was before the conflict, or the MAC is a node's. */
+  readonly announced: boolean;
+  readonly sinceMs: number;
+}
+
 /** The state of a segment as plain data, by name. */
 export interface SegmentView {
   /** Answers for nothing yet. */
   readonly starting: boolean;
-  /** Asked to leave, and all is handed over, or nobody is there to take it, or it took too long. */
+  /** Asked to leave or restart, and all is handed over, or nobody is there to take it, or it took too long. */
   readonly left: boolean;
   readonly incarnation: bigint;
   readonly neighbours: readonly NeighbourView[];
-  readonly claims: readonly { readonly ip: string; readonly epoch: bigint; readonly yielding: boolean }[];
+  readonly claims: readonly {
+    readonly ip: string;
+    readonly epoch: bigint;
+    readonly yielding: boolean;
+    readonly tentative?: boolean | undefined;
+  }[];
+  /** What this node answers for with another's MAC. */
+  readonly deputyFor: readonly { readonly ip: string; readonly node: string }[];
+  readonly conflicts: readonly ConflictView[];
+  /** This node hears nothing at all. */
+  readonly isolated: boolean;
+  /** Neighbours' hellos come, but not their announcements: the interface or the switch drops broadcasts. */
+  readonly hearsNoBroadcast: boolean;
+  /** Nodes whose hellos don't come though the API shows their speaker ready and their kernel answers: something filters them. */
+  readonly helloBlocked: readonly string[];
+  /** Nodes that go by other timers than this one. */
+  readonly otherTimers: readonly {
+    readonly node: string;
+    readonly helloIntervalMs: number;
+    readonly multiplier: number;
+  }[];
   /** Frames not taken since the start, by reason. */
   readonly dropped: Readonly<Partial<Record<DropReason, number>>>;
 }

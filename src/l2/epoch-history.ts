@@ -1,3 +1,4 @@
+import { believedEpoch } from "../election/epoch.ts";
 import type { RecordedClaim } from "./effects.ts";
 
 /** The claims on one segment as a node's Speaker object has them. */
@@ -5,11 +6,19 @@ export interface NodeRecord {
   readonly node: string;
   readonly incarnation: bigint;
   readonly claims: readonly RecordedClaim[];
+  /** Where its kernel can be asked whether it is there, on this segment; absent: not known. */
+  readonly mac?: Uint8Array;
+  /** Its own IPv4 address here. */
+  readonly address?: string;
+  /** Its own IPv6 address here, best a link-local one. */
+  readonly address6?: string;
 }
 
 /** What was ever claimed, by anybody: the epochs from the wire and from the records, and the records themselves. */
 export class EpochHistory {
   readonly #known = new Map<string, bigint>();
+  /** IPs that somebody announced: no stranger can have them. */
+  readonly #announced = new Set<string>();
   #records = new Map<string, { readonly from: NodeRecord; readonly epochs: ReadonlyMap<string, bigint> }>();
 
   /** K: the highest epoch known of an IP; 0 where there is none. */
@@ -21,18 +30,42 @@ export class EpochHistory {
     if (epoch > this.known(ip)) this.#known.set(ip, epoch);
   }
 
-  /** Takes the records that the API has now; one that is the same object as before is not read again. */
-  read(records: readonly NodeRecord[]): void {
+  /** Says whether somebody has announced the IP since it was assigned. */
+  wasAnnounced(ip: string): boolean {
+    return this.#announced.has(ip);
+  }
+
+  announced(ip: string): void {
+    this.#announced.add(ip);
+  }
+
+  /** Nobody is to have the IP any more; a stranger may take it until it is assigned again. */
+  unassigned(ip: string): void {
+    this.#announced.delete(ip);
+  }
+
+  /** Takes the records that the API has now; gives the IPs whose records changed. One that is the same object as before is not read again. */
+  read(records: readonly NodeRecord[]): ReadonlySet<string> {
     const before = this.#records;
+    const changed = new Set<string>();
     this.#records = new Map();
     for (const from of records) {
       const known = before.get(from.node);
-      if (known?.from === from) this.#records.set(from.node, known);
-      else {
-        this.#records.set(from.node, { from, epochs: new Map(from.claims.map((c) => [c.ip, c.epoch])) });
-        for (const { ip, epoch } of from.claims) this.learn(ip, epoch);
+      if (known?.from === from) {
+        this.#records.set(from.node, known);
+        continue;
+      }
+      const epochs = new Map(from.claims.map((claim) => [claim.ip, believedEpoch(claim.epoch)]));
+      this.#records.set(from.node, { from, epochs });
+      for (const ip of known?.epochs.keys() ?? []) if (!epochs.has(ip)) changed.add(ip);
+      for (const [ip, epoch] of epochs) {
+        if (known?.epochs.get(ip) === epoch) continue;
+        changed.add(ip);
+        this.learn(ip, epoch);
+        this.announced(ip);
       }
     }
+    return changed;
   }
 
   /** Gives the epochs by IP in a node's record; empty where it has none. */
@@ -43,6 +76,10 @@ export class EpochHistory {
   /** The nodes that have a record. */
   recordedNodes(): Iterable<string> {
     return this.#records.keys();
+  }
+
+  hasRecord(node: string): boolean {
+    return this.#records.has(node);
   }
 }
 

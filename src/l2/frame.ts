@@ -41,7 +41,7 @@ export interface Frame {
   readonly body: Uint8Array;
 }
 
-/** Why a frame was not taken: `what` of herald_l2_packets, after "dropped". */
+/** Why a frame was not taken: `reason` of herald_l2_hellos_dropped_total. */
 export type DropReason =
   | "Short"
   | "Oversize"
@@ -117,7 +117,9 @@ export function decodeFrame(whole: Uint8Array, cluster: Uint8Array, key: KeyObje
 
 /** Compares byte by byte. */
 export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }
 
 /** A DNS subdomain (RFC 1123), as Kubernetes names nodes. */

@@ -6,15 +6,17 @@ import { decodeHello, encodeHello, type Hello, helloVersions } from "./hello.ts"
 const hello: Hello = {
   flags: { starting: true, leaving: false, restarting: false, notForwarding: true, isolated: false },
   helloIntervalMs: 100,
+  multiplier: 3,
   claimsVersion: 5n,
   mac: Uint8Array.of(2, 0, 0x5e, 0, 0, 1),
   ipv4: Uint8Array.of(192, 0, 2, 1),
   ipv6: new Uint8Array(16),
   heard: [0x317e_b7f7],
+  hears: 1,
   versions: new Map([["nodes", 258n]]),
 };
 const HEX =
-  "0009 0064 0000000000000005 02005e000001 c0000201 00000000000000000000000000000000 01 317eb7f7 01 05 6e6f646573 0000000000000102";
+  "0009 0064 0000000000000005 02005e000001 c0000201 00000000000000000000000000000000 01 317eb7f7 01 05 6e6f646573 0000000000000102 03 0001";
 const body = new Uint8Array(Buffer.from(HEX.replaceAll(" ", ""), "hex"));
 
 test("a hello, byte for byte: docs/wire.md has it", () => {
@@ -31,6 +33,10 @@ test("cut off anywhere, it is malformed", () => {
 
 test.each([0, 9, 10_001])("an interval of %i ms is malformed", (helloIntervalMs) =>
   expect(decodeHello(encodeHello("n1", { ...hello, helloIntervalMs }, 0))).toBe("Malformed"),
+);
+
+test.each([0, 1, 51])("a multiplier of %i is malformed", (multiplier) =>
+  expect(decodeHello(encodeHello("n1", { ...hello, multiplier }, 0))).toBe("Malformed"),
 );
 
 test("random bytes never throw", () => fc.assert(fc.property(fc.uint8Array(), (noise) => void decodeHello(noise))));

@@ -7,11 +7,11 @@ export interface HelloFlags {
   readonly starting: boolean;
   /** Wants to give its IPs away. */
   readonly leaving: boolean;
-  /** Is away for a short while; its kernel goes on forwarding. Reserved: not sent yet. */
+  /** Is about to be away for a short while; its kernel goes on forwarding. */
   readonly restarting: boolean;
-  /** Its node proxy says that it does not forward. Reserved: not sent yet. */
+  /** Its node proxy says that it does not forward. */
   readonly notForwarding: boolean;
-  /** Hears nothing at all. Reserved: not sent yet. */
+  /** Hears nothing at all. */
   readonly isolated: boolean;
 }
 
@@ -22,10 +22,12 @@ export interface HelloFlags {
  *     16 isolated                                38 heard: count u8 = h, then h times u32
  *   2 hello interval u16, ms                  39+4h versions: count u8, then each:
  *   4 claims version u64                            kind length u8, kind, version u64
- *  12 MAC, 6                                        later fields may follow */
+ *  12 MAC, 6                                    then multiplier u8, hears u16; later fields may follow */
 export interface Hello {
   readonly flags: HelloFlags;
   readonly helloIntervalMs: number;
+  /** Lost hellos after which the sender wants to be taken for silent. */
+  readonly multiplier: number;
   /** The version of its claims that the sender has now. */
   readonly claimsVersion: bigint;
   readonly mac: Uint8Array;
@@ -34,6 +36,8 @@ export interface Hello {
   readonly ipv6: Uint8Array;
   /** nodeHash of those that the sender hears; of many, a part. */
   readonly heard: readonly number[];
+  /** How many the sender hears. */
+  readonly hears: number;
   /** Per watched kind the newest resourceVersion seen. */
   readonly versions: ReadonlyMap<string, bigint>;
 }
@@ -43,18 +47,21 @@ const FLAGS = ["starting", "leaving", "restarting", "notForwarding", "isolated"]
 /** Bounds of an interval that a node may ask others to believe in, in ms. */
 const SHORTEST_INTERVAL = 10;
 const LONGEST_INTERVAL = 10_000;
+const SMALLEST_MULTIPLIER = 2;
+const LARGEST_MULTIPLIER = 50;
 
 /** Of longer lists a part is sent. */
 const MOST_HEARD = 250;
 const MOST_KINDS = 16;
 const LONGEST_KIND = 63;
+const FIXED = 43;
 
 /** Builds the body of a hello of `node`. Of the heard nodes as many as fit, starting at `turn` modulo their number. */
-export function encodeHello(node: string, hello: Hello, turn: number): Uint8Array {
+export function encodeHello(node: string, hello: Omit<Hello, "hears">, turn: number): Uint8Array {
   const room = bodyRoom(node);
   const kinds = [...hello.versions].sort(([a], [b]) => (a < b ? -1 : 1)).slice(0, MOST_KINDS);
   const kindBytes = kinds.reduce((sum, [kind]) => sum + 9 + kind.length, 0);
-  const heard = inRotation(hello.heard, Math.min(MOST_HEARD, Math.floor((room - 40 - kindBytes) / 4)), turn);
+  const heard = inRotation(hello.heard, Math.min(MOST_HEARD, Math.floor((room - FIXED - kindBytes) / 4)), turn);
   const writer = new Writer(room)
     .u16(FLAGS.reduce((bits, flag, i) => bits | (Number(hello.flags[flag]) << i), 0))
     .u16(hello.helloIntervalMs)
@@ -66,7 +73,7 @@ export function encodeHello(node: string, hello: Hello, turn: number): Uint8Arra
   for (const hash of heard) writer.u32(hash);
   writer.u8(kinds.length);
   for (const [kind, version] of kinds) writer.u8(kind.length).text(kind).u64(version);
-  return writer.done();
+  return writer.u8(hello.multiplier).u16(Math.min(0xffff, hello.heard.length)).done();
 }
 
 /** Decodes the body of a hello; the result views nothing of `body`. */
@@ -78,10 +85,13 @@ export function decodeHello(body: Uint8Array): Hello | "Malformed" {
   const mac = reader.bytes(6).slice();
   const ipv4 = reader.bytes(4).slice();
   const ipv6 = reader.bytes(16).slice();
-  const heard = Array.from({ length: reader.u8() }, () => reader.u32());
+  const heard = reader.u32s(reader.u8());
   const versions = new Map<string, bigint>();
   for (let left = reader.u8(); left > 0; left--) versions.set(reader.text(reader.u8()), reader.u64());
+  const multiplier = reader.u8();
+  const hears = reader.u16();
   if (reader.overrun || helloIntervalMs < SHORTEST_INTERVAL || helloIntervalMs > LONGEST_INTERVAL) return "Malformed";
+  if (multiplier < SMALLEST_MULTIPLIER || multiplier > LARGEST_MULTIPLIER) return "Malformed";
   const flag = (name: (typeof FLAGS)[number]) => (bits & (1 << FLAGS.indexOf(name))) !== 0;
   const flags: HelloFlags = {
     starting: flag("starting"),
@@ -90,7 +100,18 @@ export function decodeHello(body: Uint8Array): Hello | "Malformed" {
     notForwarding: flag("notForwarding"),
     isolated: flag("isolated"),
   };
-  return { flags, helloIntervalMs, claimsVersion, mac, ipv4, ipv6, heard, versions };
+  return {
+    flags,
+    helloIntervalMs,
+    multiplier,
+    claimsVersion,
+    mac,
+    ipv4,
+    ipv6,
+    heard,
+    hears,
+    versions,
+  };
 }
 
 /** Reads resourceVersions as integers; Kubernetes orders them so. What is no integer is left out. */

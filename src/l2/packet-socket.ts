@@ -7,13 +7,26 @@ import { ipBytes } from "./ip-bytes.ts";
 export interface LinkState {
   /** Administratively up, with carrier. */
   readonly up: boolean;
+  /** Up by the administrator's word, with carrier or without. */
+  readonly adminUp: boolean;
+  /** The administrator keeps ARP and NDP off it. */
+  readonly noArp: boolean;
+  /** Index of the bridge or bond that it is a port of: frames go there and not here. 0: of none. */
+  readonly master: number;
+  readonly mtu: number;
   readonly ifindex: number;
   readonly mac: Uint8Array;
 }
 
 export interface PacketSocketOptions {
   readonly interface: string;
-  /** Takes hello frames: EtherType 0x88b5, sent to the speakers' group or to this MAC, whole, at most 1518 bytes. */
+  /**
+   * Takes whole frames, of at most 1518 bytes:
+   * - hello frames: EtherType 0x88b5, sent to the speakers' group or to this MAC;
+   * - well-formed ARP and NDP from other MACs: what tells who has an IP of the table or one given to watch(); what answers
+   *   this MAC; and of the rest one each 100 ms, as a sign that this interface hears. It comes each 5 ms at most, what says
+   *   the same once in that time; of a flood 10 000 different ones a second, and 1000 about IPs that are not watched.
+   */
   readonly onFrames: (frames: Uint8Array[]) => void;
   /** Takes the state at the start and after each change; undefined: there is no interface of that name any more. */
   readonly onLink: (link: LinkState | undefined) => void;
@@ -22,7 +35,7 @@ export interface PacketSocketOptions {
 }
 
 /**
- * One interface. A thread of its own answers ARP and takes hello frames, so it works on while JavaScript is busy. It
+ * One interface. A thread of its own answers ARP and NDP and takes hello frames, so it works on while JavaScript is busy. It
  * comes back by itself after a link flap and on a new interface of the same name. While open it keeps the process alive.
  * After close() every method but close, mac and counters throws.
  */
@@ -31,9 +44,14 @@ export interface PacketSocket {
   readonly mac: Uint8Array;
   /**
    * Sets which IPs are answered for, and with which MAC, in place of the former table. When it returns, the former
-   * table allows no reply any more.
+   * table allows no reply any more. The solicited-node groups of its IPv6 addresses are joined soon after.
    */
   setTable(table: ReadonlyMap<string, Uint8Array>): void;
+  /**
+   * Sets the IPs whose ARP and NDP is wanted, besides those of the table: in place of those before. `heard` are others'
+   * addresses. `probed` are about to be announced here: others' probes for them, which name no sender, are wanted too.
+   */
+  watch(heard: Iterable<string>, probed: Iterable<string>): void;
   /**
    * Lets it answer for that long from now, as measured by CLOCK_BOOTTIME; 0 or less ends it at once: when it returns, no
    * reply leaves any more. Nothing is answered before the first call.
@@ -44,9 +62,9 @@ export interface PacketSocket {
    * interface's queue is full it waits, but no longer than some 5 ms in all.
    */
   send(frames: readonly Uint8Array[]): void;
-  /** Drops every hello frame that came before the call and was not given to onFrames; gives their number. */
+  /** Drops every frame that came before the call and was not given to onFrames; gives the number of the hello frames. */
   discardQueued(): number;
-  /** What became of the frames, each since the start: native/src/counters.h has the names. */
+  /** What became of the frames, each since the start: docs/responder.md explains them. */
   counters(): Record<string, number>;
   /** Ends the thread and closes the sockets; no callback runs any more. Closing twice does nothing. */
   close(): void;
@@ -56,6 +74,7 @@ export interface PacketSocket {
 export function openPacketSocket(options: PacketSocketOptions): PacketSocket {
   const addon = loadAddon();
   const { interface: name, onFrames, onLink, onError } = options;
+  const pack = tablePacker();
   let native: NativeSocket | undefined;
   try {
     native = new addon.PacketSocket(name, (frames, link, error) => {
@@ -79,7 +98,8 @@ export function openPacketSocket(options: PacketSocketOptions): PacketSocket {
       mac = native?.mac() ?? mac;
       return mac;
     },
-    setTable: (table) => open().setTable(packTable(table)),
+    setTable: (table) => open().setTable(pack(table)),
+    watch: (heard, probed) => open().setWatched(packAddresses(heard), packAddresses(probed)),
     renew: (validForMs) => open().renew(validForMs),
     send: (frames) => open().send(frames),
     discardQueued: () => open().discardQueued(),
@@ -102,6 +122,7 @@ export function boottimeMs(): number {
 
 interface NativeSocket {
   setTable(packed: Uint8Array): void;
+  setWatched(heard: Uint8Array, probed: Uint8Array): void;
   renew(validForMs: number): void;
   send(frames: readonly Uint8Array[]): void;
   discardQueued(): number;
@@ -149,19 +170,39 @@ function openError(name: string, cause: unknown): unknown {
   return new HeraldError(code, `open interface ${name}: ${cause.message}; ${REMEDIES[code]}`, { cause });
 }
 
-const ENTRY_LENGTH = 22;
+const ADDRESS_LENGTH = 16;
+const ENTRY_LENGTH = ADDRESS_LENGTH + 6;
 
-/** Entries of IPv6 address (or IPv4-mapped, RFC 4291 section 2.5.5.2), 16 bytes, then MAC, 6 bytes. */
-function packTable(table: ReadonlyMap<string, Uint8Array>): Uint8Array {
-  const packed = new Uint8Array(table.size * ENTRY_LENGTH);
-  let at = 0;
-  for (const [ip, mac] of table) {
-    if (mac.length !== 6) throw new RangeError(`the MAC of ${ip} has ${mac.length} bytes`);
-    const address = ipBytes(ip);
-    if (address.length === 4) packed.fill(0xff, at + 10, at + 12);
-    packed.set(address, at + 16 - address.length);
-    packed.set(mac, at + 16);
-    at += ENTRY_LENGTH;
-  }
-  return packed;
+/**
+ * Packs tables: entries of address, 16 bytes, then MAC, 6 bytes. Tables are alike from one to the next, so addresses are
+ * read once as long as they stay: of 10 000 IPv6 addresses that is most of the work.
+ */
+function tablePacker(): (table: ReadonlyMap<string, Uint8Array>) => Uint8Array {
+  let known: ReadonlyMap<string, Uint8Array> = new Map();
+  return (table) => {
+    const packed = new Uint8Array(table.size * ENTRY_LENGTH);
+    const addresses = new Map<string, Uint8Array>();
+    let at = 0;
+    for (const [ip, mac] of table) {
+      if (mac.length !== 6) throw new RangeError(`the MAC of ${ip} has ${mac.length} bytes`);
+      const address = known.get(ip) ?? longAddress(ip);
+      addresses.set(ip, address);
+      packed.set(address, at);
+      packed.set(mac, at + ADDRESS_LENGTH);
+      at += ENTRY_LENGTH;
+    }
+    known = addresses;
+    return packed;
+  };
+}
+
+function packAddresses(ips: Iterable<string>): Uint8Array {
+  return Uint8Array.from([...ips].flatMap((ip) => [...longAddress(ip)]));
+}
+
+/** Gives an IPv6 address in 16 bytes, an IPv4 address as IPv4-mapped (RFC 4291 section 2.5.5.2). */
+function longAddress(ip: string): Uint8Array {
+  const short = ipBytes(ip);
+  if (short.length === ADDRESS_LENGTH) return short;
+  return Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, ...short);
 }

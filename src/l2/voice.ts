@@ -15,7 +15,7 @@ export class Voice {
     this.incarnation = incarnation;
   }
 
-  hello(hello: Hello): Uint8Array {
+  hello(hello: Omit<Hello, "hears">): Uint8Array {
     return this.#say("hello", encodeHello(this.#identity.node, hello, this.#hellos++));
   }
 

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { type IP, parseIP } from "../ipam/addresses.ts";
 import { parseRange, parseSubnet, type Range } from "../ipam/ranges.ts";
-import { chooseInterfaces, type NodeInterface, possibleInterfaces } from "./choose-interfaces.ts";
+import { chooseInterfaces, type NodeInterface, onePerSegment, possibleInterfaces } from "./choose-interfaces.ts";
 
 const at = (name: string, cidr: string, defaultRoute = false): NodeInterface => {
   const subnet = parseSubnet(cidr);
@@ -43,6 +43,27 @@ test.each([
 ])("interfaces for a pool: $name", ({ patterns, ranges, want }) => {
   const parsed = ranges.map(parseRange).filter((range): range is Range => typeof range !== "string");
   expect(possibleInterfaces(patterns, node, parsed)).toEqual(want);
+});
+
+test("an interface of a container network is chosen by its name alone", () => {
+  const available = [at("docker0", "192.0.2.1/24", true), at("eth0", "192.0.2.11/24")];
+  const names = (patterns?: string[]) => chooseInterfaces(patterns, available, ip("192.0.2.200")).names;
+  expect(names(["docker0"])).toEqual(["docker0"]);
+  expect(names(["/.*/"])).toEqual(["eth0"]);
+  expect(names()).toEqual(["eth0"]);
+  expect(possibleInterfaces(undefined, available, [parseRange("192.0.2.200") as Range])).toEqual(["eth0"]);
+});
+
+test.each([
+  { name: "both possible: the first by name", possible: ["eth0", "eth1"], want: ["eth0", "eth9"] },
+  { name: "one possible: that one", possible: ["eth1"], want: ["eth0", "eth1", "eth9"] },
+])("of two in one subnet one is left where $name", ({ possible, want }) => {
+  const twins = [at("eth1", "192.0.2.12/24", true), at("eth0", "192.0.2.11/24"), at("eth9", "203.0.113.1/24")];
+  const left = onePerSegment(twins, () => new Set(possible));
+  expect(left.map(({ name }) => name)).toEqual(want);
+  expect(left.find(({ defaultRoute }) => defaultRoute)?.name, "who has the default route").toBe(
+    want.includes("eth1") ? "eth1" : "eth0",
+  );
 });
 
 test("of two interfaces in one subnet only the first is possible", () => {

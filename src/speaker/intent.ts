@@ -13,9 +13,11 @@ export interface AnnouncingPool {
   readonly entries: readonly Layer2Announce[];
 }
 
-/** By whom an IP may be announced, and on which interfaces of this node (none where this node is not selected). */
+/** By whom an IP may be announced, and on which interfaces of this node. */
 export interface Intent extends Candidates {
   readonly interfaces: readonly string[];
+  /** An entry selects this node; else `interfaces` are those on which it would hand the IP over if it still had it. */
+  readonly selected: boolean;
 }
 
 /**
@@ -50,23 +52,35 @@ export class Intents {
   }
 
   #compute(ip: IP, pool: AnnouncingPool, serving: Serving): Intent {
-    let own: readonly string[] = [];
+    const namesOf = (entries: readonly Layer2Announce[], available: readonly NodeInterface[]) => {
+      const choices = entries.map((entry) => chooseInterfaces(entry.interfaces, available, ip));
+      const names = [...new Set(choices.flatMap((choice) => choice.names))].sort();
+      return { names, inSubnet: choices.some((choice) => choice.inSubnet) };
+    };
+    let own = { interfaces: namesOf(pool.entries, this.#interfaces.get(this.#self) ?? []).names, selected: false };
     const nodes = this.#nodes.map((node): CandidateNode => {
       const { name, labels } = node.meta;
       const selecting = pool.entries.filter((entry) => matchesSelector(entry.nodeSelector, labels));
-      const available = this.#interfaces.get(name) ?? [];
-      const choices = selecting.map((entry) => chooseInterfaces(entry.interfaces, available, ip));
-      const names = [...new Set(choices.flatMap((choice) => choice.names))].sort();
-      if (name === this.#self) own = names;
+      const { names, inSubnet } = namesOf(selecting, this.#interfaces.get(name) ?? []);
+      if (name === this.#self && selecting.length > 0) own = { interfaces: names, selected: true };
       return {
         name,
         selected: selecting.length > 0,
         excludedByLabel: labels[EXCLUDE_NODE_LABEL] !== undefined,
         networkUnavailable: node.networkUnavailable,
         hasInterface: names.length > 0,
-        inSubnet: choices.some((choice) => choice.inSubnet),
+        inSubnet,
+        score: selecting.reduce((sum, entry) => sum + preference(entry, labels), 0),
       };
     });
-    return { ...findCandidates(nodes, serving), interfaces: own };
+    return { ...findCandidates(nodes, serving), ...own };
   }
+}
+
+/** Adds up the weights of the preferences that a node's labels fit. */
+function preference({ preferredNodes = [] }: Layer2Announce, labels: Readonly<Record<string, string>>): number {
+  return preferredNodes.reduce(
+    (sum, { weight, selector }) => (matchesSelector(selector, labels) ? sum + weight : sum),
+    0,
+  );
 }

@@ -4,20 +4,42 @@ import type { Interface } from "./interfaces.ts";
 import { ownStatus, readIncarnation } from "./own-status.ts";
 import type { SegmentState } from "./segment-messages.ts";
 
-const nic = (name: string): Interface => ({ name, mac: "02:00:00:00:00:01", addresses: [], defaultRoute: false });
+const nic = (name: string): Interface => ({
+  name,
+  mac: "02:00:00:00:00:01",
+  addresses: [],
+  linkLocal: "",
+  defaultRoute: false,
+  gateways: [],
+});
 const segment = (name: string, starting: boolean, ips: string[] = [], incarnation = 5n): SegmentState => ({
   interface: name,
   up: true,
-  view: { starting, left: false, incarnation, neighbours: [], dropped: {} },
+  view: {
+    starting,
+    left: false,
+    incarnation,
+    neighbours: [],
+    deputyFor: [],
+    conflicts: [],
+    isolated: false,
+    hearsNoBroadcast: false,
+    helloBlocked: [],
+    otherTimers: [],
+    dropped: {},
+  },
   claims: ips.map((ip) => ({ ip, epoch: 3n, yielding: false })),
   counters: {},
+  sent: {},
+  stalls: 0,
+  atMs: 0,
 });
 const recorded = (claims: Record<string, string[]>, incarnation = "4"): SpeakerStatus => ({
   incarnation,
   layer2: { claims: Object.entries(claims).map(([name, ips]) => ({ interface: name, ips })) },
 });
 const status = (segments: SegmentState[], was?: SpeakerStatus, interfaces = [nic("eth0")]) =>
-  ownStatus({ version: "1", interfaces, segments, recorded: was });
+  ownStatus({ version: "1", interfaces, segments, recorded: was, before: undefined, wall: (ms) => ms, nowMs: 0 });
 
 test.each([
   { name: "before a segment is open", segments: [], want: ["192.0.2.1=7"] },

@@ -1,6 +1,8 @@
 import { encodeClaims } from "../api/claims.ts";
 import { MOST_INTERFACES, MOST_SUBNETS, type SpeakerStatus } from "../api/speaker.ts";
 import type { Interface } from "./interfaces.ts";
+import { ownConditions } from "./own-conditions.ts";
+import { ownLayer2, type WallTime } from "./own-layer2.ts";
 import type { SegmentState } from "./segment-messages.ts";
 
 export interface OwnStatusInput {
@@ -9,22 +11,30 @@ export interface OwnStatusInput {
   readonly segments: readonly SegmentState[];
   /** The status of this node's Speaker object as it is now; undefined where there is none. */
   readonly recorded: SpeakerStatus | undefined;
+  /** What this gave last; undefined at first. */
+  readonly before: SpeakerStatus | undefined;
+  readonly wall: WallTime;
+  /** Milliseconds since 1970. */
+  readonly nowMs: number;
 }
 
 /**
  * Gives what this node's Speaker object shall show: interfaces, and the record of claims that others, and this node's
  * next run, go by. Of a segment that is starting or not open the recorded claims stay: they are what it is going to
- * adopt. The incarnation never goes back, so that the next run outdoes this one whatever its clock says. Where there are
+ * adopt. A claim that is not announced yet is not recorded. The incarnation never goes back, so that the next run outdoes this one whatever its clock says. Where there are
  * too many interfaces, those that are announced on come first.
  */
-export function ownStatus({ version, interfaces, segments, recorded }: OwnStatusInput): SpeakerStatus {
+export function ownStatus(input: OwnStatusInput): SpeakerStatus {
+  const { version, interfaces, segments, recorded, before = recorded, wall, nowMs } = input;
   const open = new Map(segments.map((segment) => [segment.interface, segment]));
   const names = new Set(interfaces.map(({ name }) => name));
   const weight = (name: string) => (open.has(name) ? 0 : names.has(name) ? 1 : 2);
   const byWeight = (a: string, b: string) => weight(a) - weight(b) || (a < b ? -1 : 1);
   const kept = (recorded?.layer2?.claims ?? []).filter(({ interface: name }) => open.get(name)?.view.starting ?? true);
   const own = segments.flatMap(({ interface: name, view, claims }) =>
-    view.starting ? [] : claims.map(({ ip, epoch }) => ({ ip, epoch, interface: name })),
+    view.starting
+      ? []
+      : claims.flatMap(({ ip, epoch, tentative }) => (tentative ? [] : [{ ip, epoch, interface: name }])),
   );
   const shown = [...interfaces].sort((a, b) => byWeight(a.name, b.name)).slice(0, MOST_INTERFACES);
   const claims = [...encodeClaims(own), ...kept].sort((a, b) => byWeight(a.interface, b.interface));
@@ -41,7 +51,9 @@ export function ownStatus({ version, interfaces, segments, recorded }: OwnStatus
       })),
     layer2: {
       claims: claims.slice(0, MOST_INTERFACES).sort((a, b) => (a.interface < b.interface ? -1 : 1)),
+      ...ownLayer2(segments, before?.layer2, wall),
     },
+    conditions: [...ownConditions(segments, before?.conditions ?? [], nowMs)],
   };
 }
 

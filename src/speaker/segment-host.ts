@@ -1,13 +1,19 @@
-import { boottimeMs, openPacketSocket, type PacketSocket } from "../l2/packet-socket.ts";
-import { type Effects, Segment, type SegmentSnapshot } from "../l2/segment.ts";
-import type { OwnershipChange, SegmentState, SegmentThreadConfig } from "./segment-messages.ts";
+import { boottimeMs, type LinkState, openPacketSocket, type PacketSocket } from "../l2/packet-socket.ts";
+import { type Effects, type NodeConditions, Segment } from "../l2/segment.ts";
+import type { Leave, OwnershipChange, SegmentInput, SegmentState, SegmentThreadConfig } from "./segment-messages.ts";
+import { kindOfSent, type SentKind } from "./sent-frames.ts";
 
 export interface SegmentHostDeps extends SegmentThreadConfig {
-  readonly interface: string;
-  readonly address: string;
+  readonly input: SegmentInput;
+  readonly conditions: NodeConditions;
+  /** The MAC with which this node announced on the interface before, in colon notation; undefined: it did not. */
+  readonly formerMac: string | undefined;
+  readonly random: () => number;
   readonly changed: (changes: readonly OwnershipChange[]) => void;
   /** Something that belongs into the status happened. */
   readonly touched: () => void;
+  /** The kernel says that something about the interface changed. */
+  readonly linkChanged: () => void;
   /** The socket can't do its work any more: close it. */
   readonly failed: (error: Error) => void;
 }
@@ -20,39 +26,61 @@ export class SegmentHost {
   readonly #deps: SegmentHostDeps;
   readonly #socket: PacketSocket;
   #segment: Segment;
-  #address: string;
+  #input: SegmentInput;
+  #conditions: NodeConditions;
+  #leave: Leave | undefined;
   #mac: Uint8Array;
   #up = true;
-  #snapshot: SegmentSnapshot | undefined;
+  #gone = false;
   #timer: NodeJS.Timeout | undefined;
+  #due: NodeJS.Immediate | undefined;
   #longestSleepMs = 0;
+  #stalls = 0;
+  readonly #sent: Partial<Record<SentKind, number>> = {};
 
   /** Opens the interface; throws NoSuchInterface or NoPacketSocket. */
   constructor(deps: SegmentHostDeps) {
     this.#deps = deps;
+    this.#input = deps.input;
+    this.#conditions = deps.conditions;
     this.#socket = openPacketSocket({
-      interface: deps.interface,
+      interface: deps.input.interface,
       onFrames: (frames) => this.#hear(frames),
       onLink: (link) => this.#linkChanged(link),
       onError: (error) => deps.failed(error),
     });
     this.#mac = this.#socket.mac;
-    this.#address = deps.address;
-    this.#segment = this.#newSegment(BigInt(Date.now()), false);
-    this.#step((now) => this.#segment.tick(now));
+    const macChanged = deps.formerMac !== undefined && deps.formerMac !== this.mac;
+    this.#segment = this.#newSegment(BigInt(Date.now()), macChanged);
+    this.#begin();
   }
 
-  /** `address`: this node's own here. */
-  update(address: string, snapshot: SegmentSnapshot): void {
-    this.#address = address;
-    this.#segment.moveTo(address);
-    this.#snapshot = snapshot;
-    this.#step((now) => this.#segment.setSnapshot(snapshot, now));
+  /** In colon notation. */
+  get mac(): string {
+    return [...this.#mac].map((byte) => byte.toString(16).padStart(2, "0")).join(":");
   }
 
-  /** Starts to hand over; `left` tells when nothing is owned any more. */
-  leave(): void {
-    this.#step((now) => this.#segment.leave(now));
+  /** The interface is not there any more. */
+  get gone(): boolean {
+    return this.#gone;
+  }
+
+  update(input: SegmentInput): void {
+    this.#input = input;
+    this.#segment.moveTo(input.address, input.address6);
+    this.#segment.setGateways(input.gateways);
+    this.#step((now) => this.#segment.setSnapshot(input.snapshot, now));
+  }
+
+  setConditions(conditions: NodeConditions): void {
+    this.#conditions = conditions;
+    this.#step((now) => this.#segment.setConditions(conditions, now));
+  }
+
+  /** Begins to end; `left` tells when nothing is lost if it is closed. */
+  leave(how: Leave): void {
+    this.#leave = how;
+    this.#step((now) => (how === "Restart" ? this.#segment.restart(now) : this.#segment.leave(now)));
   }
 
   get left(): boolean {
@@ -62,11 +90,14 @@ export class SegmentHost {
   state(): SegmentState {
     const { claims, ...view } = this.#segment.view();
     return {
-      interface: this.#deps.interface,
+      interface: this.#input.interface,
       up: this.#up,
       view,
       claims,
       counters: this.#socket.counters(),
+      sent: { ...this.#sent },
+      stalls: this.#stalls,
+      atMs: boottimeMs(),
     };
   }
 
@@ -79,21 +110,36 @@ export class SegmentHost {
 
   close(): void {
     clearTimeout(this.#timer);
+    clearImmediate(this.#due);
     this.#socket.close();
   }
 
   #newSegment(incarnation: bigint, macChanged: boolean): Segment {
-    const { node, key, helloIntervalMs } = this.#deps;
-    const config = { node, key, helloIntervalMs, address: this.#address, incarnation, mac: this.#mac, macChanged };
-    return new Segment(config, boottimeMs());
+    const { node, key, helloIntervalMs, detectMultiplier, restartGraceMs, random } = this.#deps;
+    const { address, address6 } = this.#input;
+    const timers = {
+      helloIntervalMs,
+      ...(detectMultiplier === undefined ? {} : { detectMultiplier }),
+      ...(restartGraceMs === undefined ? {} : { restartGraceMs }),
+    };
+    const own = { address, address6, incarnation, mac: this.#mac, macChanged };
+    return new Segment({ node, key, random, ...timers, ...own }, boottimeMs());
+  }
+
+  /** Tells a new segment all that is known. */
+  #begin(): void {
+    this.#step((now) => this.#segment.setConditions(this.#conditions, now));
+    this.update(this.#input);
+    if (this.#leave !== undefined) this.leave(this.#leave);
   }
 
   #hear(frames: readonly Uint8Array[]): void {
     for (const frame of frames) this.#step((now) => this.#segment.hear(frame, now));
   }
 
-  #linkChanged(link: { readonly up: boolean; readonly mac: Uint8Array } | undefined): void {
+  #linkChanged(link: LinkState | undefined): void {
     this.#up = link?.up ?? false;
+    this.#gone = link === undefined;
     if (link !== undefined && Buffer.compare(link.mac, this.#mac) !== 0) {
       // Others know this node by its old MAC: begin anew, as after a restart.
       this.#mac = Uint8Array.from(link.mac);
@@ -101,9 +147,9 @@ export class SegmentHost {
       const next = this.#segment.view().incarnation + 1n; // the clock may be behind it
       const clock = BigInt(Date.now());
       this.#segment = this.#newSegment(clock > next ? clock : next, true);
-      if (this.#snapshot === undefined) this.#step((now) => this.#segment.tick(now));
-      else this.update(this.#address, this.#snapshot);
+      this.#begin();
     }
+    this.#deps.linkChanged();
     this.#deps.touched();
   }
 
@@ -114,22 +160,41 @@ export class SegmentHost {
     this.#timer = setTimeout(
       () => {
         this.#longestSleepMs = Math.max(this.#longestSleepMs, boottimeMs() - due);
-        this.#step((now) => this.#segment.tick(now));
+        this.#tickSoon();
       },
       Math.max(0, Math.ceil(due - boottimeMs())),
     );
   }
 
+  /** Ticks when what has come is heard: where this process had to wait for its turn, timers run before frames are given out. */
+  #tickSoon(): void {
+    clearImmediate(this.#due);
+    this.#due = setImmediate(() => this.#step((now) => this.#segment.tick(now)));
+  }
+
   #apply(effects: Effects): void {
     if (effects.validForMs === 0) this.#socket.renew(0); // stop answering before anything else
-    if (effects.discardQueued) this.#socket.discardQueued();
+    if (effects.discardQueued) {
+      this.#socket.discardQueued();
+      this.#stalls++;
+    }
     if (effects.table !== undefined) this.#socket.setTable(effects.table);
     if (effects.validForMs > 0) this.#socket.renew(effects.validForMs);
-    if (effects.frames.length > 0) this.#socket.send(effects.frames);
+    if (effects.frames.length > 0) this.#send(effects.frames);
+    if (effects.watch !== undefined) this.#socket.watch(effects.watch.heard, effects.watch.probed);
     if (effects.changes.length > 0) {
-      const { interface: name } = this.#deps;
-      this.#deps.changed(effects.changes.map((change) => ({ interface: name, ...change })));
+      const { interface: name } = this.#input;
+      const atMs = boottimeMs();
+      this.#deps.changed(effects.changes.map((change) => ({ interface: name, atMs, ...change })));
       this.#deps.touched();
+    }
+  }
+
+  #send(frames: readonly Uint8Array[]): void {
+    this.#socket.send(frames);
+    for (const frame of frames) {
+      const kind = kindOfSent(frame);
+      this.#sent[kind] = (this.#sent[kind] ?? 0) + 1;
     }
   }
 }

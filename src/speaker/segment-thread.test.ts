@@ -6,6 +6,9 @@ const CONFIG = { node: "n1", key: new Uint8Array(32), helloIntervalMs: 100 };
 const input = (name: string) => ({
   interface: name,
   address: "192.0.2.1",
+  address6: "",
+  gateways: [],
+  recordedMac: undefined,
   snapshot: { versions: new Map<string, string>(), ips: new Map(), records: [] },
 });
 
@@ -21,7 +24,7 @@ test("a thread that fails ends the speaker, and says why", async () => {
   });
   thread.update([], true);
   await expect(thread.failed).rejects.toMatchObject({ code: "SegmentThreadFailed" });
-  await thread.leave(); // ends all the same
+  await thread.leave("Restart"); // ends all the same
 });
 
 test("a thread that ends by itself without an error is a failure too", async () => {
@@ -50,5 +53,5 @@ test("nothing is told twice; a leave with nothing to hand over ends at once", as
   expect(posted).toHaveBeenCalledTimes(2);
   thread.update([], false);
   expect(posted).toHaveBeenCalledTimes(3);
-  await thread.leave();
+  await thread.leave("Restart");
 });

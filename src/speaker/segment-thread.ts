@@ -1,7 +1,9 @@
 import { Worker } from "node:worker_threads";
 import { HeraldError } from "../errors.ts";
+import type { NodeConditions } from "../l2/segment.ts";
 import type {
   FromSegmentThread,
+  Leave,
   SegmentInput,
   SegmentReport,
   SegmentState,
@@ -27,6 +29,7 @@ export class SegmentThread {
   /** What it was told last, by interface. */
   #told = new Map<string, SegmentInput>();
   #claims = new Map<string, SegmentState["claims"]>();
+  #conditions: NodeConditions = { evacuating: false, notForwarding: false };
   /** Rejects with SegmentThreadFailed when the thread ends by itself: the speaker can't go on without it. */
   readonly failed: Promise<never>;
 
@@ -67,9 +70,17 @@ export class SegmentThread {
     this.#tell({ what: "update", interfaces: [...this.#told.keys()], updates });
   }
 
-  /** Hands everything over and ends the thread. */
-  async leave(): Promise<void> {
-    this.#tell({ what: "leave" });
+  /** Tells what is asked of this node or wrong with it, where it is not so already. */
+  setConditions(conditions: NodeConditions): void {
+    const { evacuating, notForwarding } = this.#conditions;
+    if (conditions.evacuating === evacuating && conditions.notForwarding === notForwarding) return;
+    this.#conditions = conditions;
+    this.#tell({ what: "conditions", conditions });
+  }
+
+  /** Ends the thread, in a way that loses nothing. */
+  async leave(how: Leave): Promise<void> {
+    this.#tell({ what: "leave", how });
     const deadline = setTimeout(() => this.#left.resolve(), LEAVE_MS);
     await this.#left.promise;
     clearTimeout(deadline);

@@ -10,16 +10,23 @@ const record = fc.record({
   node,
   incarnation: fc.bigInt(0n, 2n),
   claims: fc.uniqueArray(fc.record({ ip, epoch: fc.bigInt(0n, 2n) }), { selector: (one) => one.ip }),
+  mac: fc.constantFrom(Uint8Array.of(2, 0, 0, 0, 0, 1), Uint8Array.of(2, 0, 0, 0, 0, 2)),
+  address: fc.constantFrom("192.0.2.11", ""),
+  address6: fc.constantFrom("2001:db8::11", ""),
 });
 const input: fc.Arbitrary<SegmentInput> = fc.record({
   interface: fc.constant("eth0"),
   address: fc.constantFrom("192.0.2.100", "192.0.2.101"),
+  address6: fc.constantFrom("", "fe80::1"),
+  gateways: fc.subarray(["192.0.2.1", "fe80::ff"]),
+  recordedMac: fc.constant("02:00:00:00:00:01"),
   snapshot: fc.record({
     versions: fc
       .dictionary(fc.constantFrom("Node", "Service"), fc.constantFrom("1", "2"))
       .map((all) => new Map(Object.entries(all))),
     ips: fc.array(fc.tuple(ip, candidates)).map((all) => new Map(all)),
     records: fc.uniqueArray(record, { selector: (one) => one.node }),
+    ready: fc.subarray(["n1", "n2"]).map((nodes) => new Set(nodes)),
   }),
 });
 
@@ -39,10 +46,45 @@ test("what is not new stays the same object, so that it is not looked at again",
   const before = {
     interface: "eth0",
     address: "192.0.2.100",
+    address6: "",
+    gateways: [],
+    recordedMac: undefined,
     snapshot: { versions: new Map(), ips: new Map(), records },
   };
   const after = structuredClone({ ...before, address: "192.0.2.101" });
   const { snapshot } = applyUpdate(before, updateOf(before, after));
   expect(snapshot.records[0]).toBe(records[0]);
   expect(snapshot.ips).toBe(before.snapshot.ips);
+});
+
+test.each<{ name: string; change: Partial<SegmentInput> | { readonly snapshot: Partial<SegmentInput["snapshot"]> } }>([
+  { name: "the address", change: { address: "192.0.2.9" } },
+  { name: "the IPv6 address", change: { address6: "fe80::9" } },
+  { name: "the gateways", change: { gateways: [] } },
+  { name: "an IP", change: { snapshot: { ips: new Map([["192.0.2.1", []]]) } } },
+  { name: "a version", change: { snapshot: { versions: new Map([["Node", "2"]]) } } },
+  { name: "a record", change: { snapshot: { records: [{ node: "n2", incarnation: 2n, claims: [] }] } } },
+  {
+    name: "where a node is",
+    change: { snapshot: { records: [{ node: "n2", incarnation: 1n, claims: [], address: "192.0.2.3" }] } },
+  },
+  { name: "who is ready", change: { snapshot: { ready: new Set(["n2"]) } } },
+])("$name alone is news", ({ change }) => {
+  const before: SegmentInput = {
+    interface: "eth0",
+    address: "192.0.2.8",
+    address6: "fe80::8",
+    gateways: ["192.0.2.254"],
+    recordedMac: undefined,
+    snapshot: {
+      versions: new Map([["Node", "1"]]),
+      ips: new Map(),
+      records: [{ node: "n2", incarnation: 1n, claims: [], address: "192.0.2.2" }],
+      ready: new Set(["n1"]),
+    },
+  };
+  const after = { ...before, ...change, snapshot: { ...before.snapshot, ...change.snapshot } };
+  const update = updateOf(before, after);
+  expect(isEmpty(before, update)).toBe(false);
+  expect(applyUpdate(before, update)).toEqual(after);
 });

@@ -6,18 +6,20 @@ import type { SegmentInput } from "./segment-messages.ts";
  * What is new for one interface. The segment thread is told changes alone: to take over 10 000 IPs as a whole costs it
  * 40 ms, in which it keeps no time. What is not mentioned is as it was.
  */
-export interface SegmentUpdate extends Pick<SegmentInput, "interface" | "address"> {
+export interface SegmentUpdate extends Omit<SegmentInput, "snapshot"> {
   readonly versions: SegmentInput["snapshot"]["versions"];
   readonly ips: ReadonlyMap<string, readonly Candidate[]>;
   readonly goneIPs: readonly string[];
   readonly records: readonly NodeRecord[];
   /** All nodes that have a record now, in order. */
   readonly recordedNodes: readonly string[];
+  /** Absent where it is as it was. */
+  readonly ready?: ReadonlySet<string>;
 }
 
 /** Finds what is new in `after`; without `before` all of it is. */
 export function updateOf(before: SegmentInput | undefined, after: SegmentInput): SegmentUpdate {
-  const { interface: name, address, snapshot } = after;
+  const { snapshot, ...rest } = after;
   const known = new Map(before?.snapshot.records.map((record) => [record.node, record]));
   const ips = new Map<string, readonly Candidate[]>();
   const same = before?.snapshot.ips === snapshot.ips;
@@ -29,19 +31,21 @@ export function updateOf(before: SegmentInput | undefined, after: SegmentInput):
     else ips.set(ip, candidates);
   }
   return {
-    interface: name,
-    address,
+    ...rest,
     versions: snapshot.versions,
     ips,
     goneIPs: same ? [] : [...(before?.snapshot.ips.keys() ?? [])].filter((ip) => !snapshot.ips.has(ip)),
     records: snapshot.records.filter((record) => !sameRecord(known.get(record.node), record)),
     recordedNodes: snapshot.records.map(({ node }) => node),
+    ...(snapshot.ready === undefined || sameSet(before?.snapshot.ready, snapshot.ready)
+      ? {}
+      : { ready: snapshot.ready }),
   };
 }
 
 /** Says whether there is nothing in it. */
 export function isEmpty(before: SegmentInput | undefined, update: SegmentUpdate): boolean {
-  if (before === undefined || before.address !== update.address) return false;
+  if (before === undefined || update.ready !== undefined || !sameOwn(before, update)) return false;
   if (update.ips.size + update.goneIPs.length + update.records.length > 0) return false;
   return (
     update.recordedNodes.length === before.snapshot.records.length && sameMap(before.snapshot.versions, update.versions)
@@ -52,13 +56,18 @@ export function isEmpty(before: SegmentInput | undefined, update: SegmentUpdate)
 export function applyUpdate(before: SegmentInput | undefined, update: SegmentUpdate): SegmentInput {
   const records = new Map(before?.snapshot.records.map((record) => [record.node, record]));
   for (const record of update.records) records.set(record.node, record);
+  const ready = update.ready ?? before?.snapshot.ready;
   return {
     interface: update.interface,
     address: update.address,
+    address6: update.address6,
+    gateways: update.gateways,
+    recordedMac: update.recordedMac,
     snapshot: {
       versions: update.versions,
       ips: applyIPs(before?.snapshot.ips, update),
       records: update.recordedNodes.flatMap((node) => records.get(node) ?? []),
+      ...(ready === undefined ? {} : { ready }),
     },
   };
 }
@@ -71,6 +80,15 @@ function applyIPs(before: SegmentUpdate["ips"] | undefined, update: SegmentUpdat
   return ips;
 }
 
+/** Compares what this node says of itself; the recorded MAC is of use only when an interface is opened. */
+function sameOwn(a: Omit<SegmentInput, "snapshot">, b: Omit<SegmentInput, "snapshot">): boolean {
+  return a.address === b.address && a.address6 === b.address6 && a.gateways.join() === b.gateways.join();
+}
+
+function sameSet(a: ReadonlySet<string> | undefined, b: ReadonlySet<string>): boolean {
+  return a === b || (a?.size === b.size && [...b].every((one) => a.has(one)));
+}
+
 function sameCandidates(a: readonly Candidate[], b: readonly Candidate[]): boolean {
   if (a === b) return true;
   return a.length === b.length && a.every(({ node, score }, i) => node === b[i]?.node && score === b[i]?.score);
@@ -79,6 +97,7 @@ function sameCandidates(a: readonly Candidate[], b: readonly Candidate[]): boole
 function sameRecord(a: NodeRecord | undefined, b: NodeRecord): boolean {
   if (a === b) return true;
   if (a?.incarnation !== b.incarnation || a.claims.length !== b.claims.length) return false;
+  if (a.address !== b.address || a.address6 !== b.address6 || String(a.mac) !== String(b.mac)) return false;
   return a.claims.every(({ ip, epoch }, i) => ip === b.claims[i]?.ip && epoch === b.claims[i]?.epoch);
 }
 

@@ -1,8 +1,10 @@
 import { parentPort, workerData } from "node:worker_threads";
+import type { NodeConditions } from "../l2/segment.ts";
 import { errorText } from "../log.ts";
 import { SegmentHost } from "./segment-host.ts";
 import type {
   FromSegmentThread,
+  Leave,
   SegmentInput,
   SegmentState,
   SegmentThreadConfig,
@@ -22,6 +24,10 @@ if (parentPort === null) throw new Error("segment-worker.ts is a worker thread, 
 const port = parentPort;
 const config = workerData as SegmentThreadConfig;
 const hosts = new Map<string, SegmentHost>();
+/** Those of interfaces that nothing is to be announced on any more: they hand over what they have, and are closed. */
+const retiring = new Map<string, SegmentHost>();
+/** The MAC that others may have heard of last, by interface. */
+const formerMacs = new Map<string, string>();
 /** What the API says, by interface; also where the interface can't be used. */
 const inputs = new Map<string, SegmentInput>();
 /** The claims that the main thread has been told of. */
@@ -29,6 +35,7 @@ let told = new Map<string, SegmentState["claims"]>();
 let reportTimer: NodeJS.Timeout | undefined;
 let soon = false;
 let leaving = false;
+let conditions: NodeConditions = { evacuating: false, notForwarding: false };
 
 const tell = (message: FromSegmentThread) => port.postMessage(message);
 
@@ -36,7 +43,8 @@ function report(): void {
   soon = false;
   clearTimeout(reportTimer);
   reportTimer = setTimeout(report, REPORT_MS);
-  const all = [...hosts.values()];
+  for (const [name, host] of retiring) if (host.left || host.gone) close(retiring, name);
+  const all = [...hosts.values(), ...retiring.values()];
   const states = all.map((host) => host.state());
   tell({
     what: "state",
@@ -57,58 +65,92 @@ function touched(): void {
 }
 
 function update(interfaces: readonly string[], updates: readonly SegmentUpdate[]): void {
-  for (const update of updates) inputs.set(update.interface, applyUpdate(inputs.get(update.interface), update));
+  for (const update of updates) {
+    const { interface: name, recordedMac } = update;
+    inputs.set(name, applyUpdate(inputs.get(name), update));
+    if (recordedMac !== undefined && !formerMacs.has(name)) formerMacs.set(name, recordedMac);
+  }
   for (const name of inputs.keys()) if (!interfaces.includes(name)) inputs.delete(name);
-  for (const name of hosts.keys()) if (!inputs.has(name)) close(name);
+  for (const name of hosts.keys()) if (!inputs.has(name)) retire(name);
   const news = new Set(updates.map((update) => update.interface));
-  for (const { interface: name, address, snapshot } of inputs.values()) {
-    const host = hosts.get(name);
+  for (const input of inputs.values()) {
+    const host = hosts.get(input.interface);
     try {
-      if (host === undefined) open(name, address).update(address, snapshot);
-      else if (news.has(name)) host.update(address, snapshot);
+      if (host === undefined) open(input);
+      else if (news.has(input.interface)) host.update(input);
     } catch (error) {
-      tell({ what: "problem", interface: name, message: errorText(error) });
+      tell({ what: "problem", interface: input.interface, message: errorText(error) });
     }
   }
   touched();
 }
 
-function open(name: string, address: string): SegmentHost {
+function open(input: SegmentInput): void {
+  const { interface: name } = input;
+  close(retiring, name);
   const host = new SegmentHost({
     ...config,
-    interface: name,
-    address,
+    input,
+    conditions,
+    formerMac: formerMacs.get(name),
+    random: Math.random,
     touched,
     changed: (changes) => tell({ what: "changes", changes }),
+    linkChanged: () => tell({ what: "link", interface: name }),
     failed: (error) => {
-      close(name);
+      close(hosts.get(name) === host ? hosts : retiring, name);
       tell({ what: "problem", interface: name, message: errorText(error) });
     },
   });
   hosts.set(name, host);
-  return host;
 }
 
-function close(name: string): void {
-  hosts.get(name)?.close();
-  hosts.delete(name);
+function close(from: Map<string, SegmentHost>, name: string): void {
+  const host = from.get(name);
+  if (host === undefined) return;
+  formerMacs.set(name, host.mac);
+  host.close();
+  from.delete(name);
   touched();
+}
+
+function retire(name: string): void {
+  const host = hosts.get(name);
+  if (host === undefined) return;
+  if (host.gone) close(hosts, name);
+  else {
+    hosts.delete(name);
+    retiring.set(name, host);
+    host.leave("HandOver");
+  }
 }
 
 function left(): void {
   leaving = false;
   clearTimeout(reportTimer);
-  for (const host of hosts.values()) host.close();
-  hosts.clear();
+  for (const host of [...hosts.values(), ...retiring.values()]) host.close();
   tell({ what: "left" });
   port.close();
 }
 
-port.on("message", (message: ToSegmentThread) => {
-  if (message.what === "update") return leaving ? undefined : update(message.interfaces, message.updates);
+function leave(how: Leave): void {
   leaving = true;
-  for (const host of hosts.values()) host.leave();
+  for (const host of hosts.values()) host.leave(how);
   setTimeout(() => leaving && left(), LEAVE_MS);
   touched();
+}
+
+port.on("message", (message: ToSegmentThread) => {
+  if (leaving) return;
+  switch (message.what) {
+    case "update":
+      return update(message.interfaces, message.updates);
+    case "conditions":
+      conditions = message.conditions;
+      for (const host of hosts.values()) host.setConditions(conditions);
+      return;
+    case "leave":
+      return leave(message.how);
+  }
 });
 report();

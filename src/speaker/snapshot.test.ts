@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import type { Layer2Announce } from "../api/announce.ts";
 import type { IPPool } from "../api/ippool.ts";
 import type { EndpointSlice, Meta, Node, Service } from "../api/objects.ts";
 import type { Speaker } from "../api/speaker.ts";
@@ -69,7 +70,9 @@ const eth0: Interface = {
   name: "eth0",
   mac: "02:00:00:00:00:01",
   addresses: ["192.0.2.11/24", "2001:db8::11/64"],
+  linkLocal: "fe80::11",
   defaultRoute: true,
+  gateways: ["192.0.2.1"],
 };
 const api = (more: Partial<ApiView> = {}): ApiView => ({
   services: [service("192.0.2.200")],
@@ -77,6 +80,7 @@ const api = (more: Partial<ApiView> = {}): ApiView => ({
   nodes: [node("n1"), node("n2")],
   pools: [pool()],
   speakers: [onEth0("n1"), onEth0("n2", ["192.0.2.200=3"])],
+  ready: new Set(["n2"]),
   versions: new Map([["Service", "12"]]),
   ...more,
 });
@@ -86,12 +90,17 @@ const ipsOn = (view: ApiView, own: readonly Interface[] = [eth0]) =>
     ips: [...segment.snapshot.ips].map(([ip, candidates]) => `${ip} ${candidates.map((c) => c.node).join(" ")}`),
   }));
 
+const WHEREABOUTS = { mac: Uint8Array.of(2, 0, 0, 0, 0, 1), address: "192.0.2.11", address6: "" };
+
 test("an assigned IP is wanted on the interface whose subnet holds it, with its candidates", () => {
   const segments = buildSegments("n1", api(), [eth0]);
   expect(segments).toEqual([
     {
       interface: "eth0",
       address: "192.0.2.11",
+      address6: "fe80::11",
+      gateways: ["192.0.2.1"],
+      recordedMac: "02:00:00:00:00:01",
       snapshot: {
         versions: new Map([["Service", "12"]]),
         ips: new Map([
@@ -104,9 +113,15 @@ test("an assigned IP is wanted on the interface whose subnet holds it, with its 
           ],
         ]),
         records: [
-          { node: "n1", incarnation: 7n, claims: [] },
-          { node: "n2", incarnation: 7n, claims: [{ ip: "192.0.2.200", interface: "eth0", epoch: 3n }] },
+          { node: "n1", incarnation: 7n, claims: [], ...WHEREABOUTS },
+          {
+            node: "n2",
+            incarnation: 7n,
+            claims: [{ ip: "192.0.2.200", interface: "eth0", epoch: 3n }],
+            ...WHEREABOUTS,
+          },
         ],
+        ready: new Set(["n2"]),
       },
     },
   ]);
@@ -171,7 +186,7 @@ test.each<{ name: string; view: Partial<ApiView>; want: string[] }>([
   {
     name: "of a pool that selects other nodes",
     view: { pools: [pool([{ layer2: { nodeSelector: { matchLabels: { rack: "b" } } } }])] },
-    want: [],
+    want: ["192.0.2.200 "],
   },
   {
     name: "of a pool that names an interface of one node",
@@ -188,13 +203,83 @@ test.each<{ name: string; view: Partial<ApiView>; want: string[] }>([
 });
 
 test("a segment is opened where some pool may announce, and nowhere else", () => {
-  const pod0: Interface = { name: "pod0", mac: "02:00:00:00:00:02", addresses: ["10.244.1.1/24"], defaultRoute: false };
+  const pod0: Interface = {
+    ...eth0,
+    name: "pod0",
+    mac: "02:00:00:00:00:02",
+    addresses: ["10.244.1.1/24"],
+    defaultRoute: false,
+  };
   const opened = (pools: IPPool[]) => ipsOn(api({ pools }), [eth0, pod0]).map((segment) => segment.interface);
   expect(opened([pool()])).toEqual(["eth0"]);
   expect(opened([pool([])])).toEqual([]);
   expect(opened([pool([{ bgp: { aggregationLength: 32, aggregationLengthV6: 128 } }])])).toEqual([]);
   expect(opened([pool([{ layer2: { nodeSelector: { matchLabels: { rack: "b" } } } }])])).toEqual([]);
   expect(opened([])).toEqual([]);
+});
+
+const named = (layer2: Layer2Announce, name = "default", address = "192.0.2.200-192.0.2.210") => {
+  const one = pool([{ layer2 }]);
+  return { ...one, meta: meta(name), spec: { ...one.spec, addresses: [address] } };
+};
+const labelled = (label: string) => node("n1", { meta: meta("n1", { labels: { rack: label } }) });
+
+test("the weights of all preferences that fit a node are added up", () => {
+  const preferred = (weight: number, value: string) => ({ weight, selector: { matchLabels: { rack: value } } });
+  const layer2 = { preferredNodes: [preferred(3, "a"), preferred(4, "a"), preferred(50, "b")] };
+  const pools = [
+    pool([{ layer2 }, { layer2 }, { layer2: { ...layer2, nodeSelector: { matchLabels: { rack: "b" } } } }]),
+  ];
+  const [segment] = buildSegments("n1", api({ pools, nodes: [labelled("a"), node("n2")] }), [eth0]);
+  expect(segment?.snapshot.ips.get("192.0.2.200")).toEqual([
+    { node: "n1", score: 14 },
+    { node: "n2", score: 0 },
+  ]);
+});
+
+test("a node that is not selected any more goes on knowing of the IP where it announces for another pool, to hand it over", () => {
+  const away = named({ nodeSelector: { matchLabels: { rack: "a" } } });
+  const other = named({}, "other", "192.0.2.250");
+  const nodes = [labelled("b"), node("n2", { meta: meta("n2", { labels: { rack: "a" } }) })];
+  expect(ipsOn(api({ pools: [away, other], nodes }))).toEqual([{ interface: "eth0", ips: ["192.0.2.200 n2"] }]);
+  expect(ipsOn(api({ pools: [away], nodes }))).toEqual([]);
+});
+
+test("an IP that its pool has no more is announced on, also where no pool opens the interface", () => {
+  const uplink: Interface = { ...eth0, name: "uplink", addresses: ["198.51.100.9/24"], defaultRoute: true };
+  const inside: Interface = { ...eth0, defaultRoute: false };
+  const own = speaker("n1", {
+    interfaces: [inside, uplink].map(({ name, mac, addresses, defaultRoute }) => ({
+      name,
+      mac,
+      subnets: [...addresses],
+      defaultRoute,
+    })),
+  });
+  const annotations = { "heraldlb.io/assigned-ips": "192.0.2.200", "heraldlb.io/assigned-pool": "default" };
+  const held = service("192.0.2.200", { meta: meta("web", { namespace: "default", annotations }) });
+  const pools = [named({}, "default", "10.1.0.0/16")];
+  expect(ipsOn(api({ services: [held], pools, speakers: [own] }), [inside, uplink])).toEqual([
+    { interface: "eth0", ips: ["192.0.2.200 n1"] },
+    { interface: "uplink", ips: [] },
+  ]);
+});
+
+test("of two NICs on one segment the first by name is used, whatever the pools name", () => {
+  const eth1: Interface = { ...eth0, name: "eth1", mac: "02:00:00:00:00:02", addresses: ["192.0.2.12/24"] };
+  const twins = speaker("n1", {
+    incarnation: "7",
+    interfaces: [eth0, eth1].map(({ name, mac, addresses }) => ({ name, mac, subnets: [...addresses] })),
+  });
+  const speakers = [twins, onEth0("n2")];
+  const seen = (...pools: IPPool[]) => ipsOn(api({ pools, speakers }), [eth0, eth1]);
+  const ips = ["192.0.2.200 n1 n2"];
+  expect(seen(named({ interfaces: ["/eth./"] }))).toEqual([{ interface: "eth0", ips }]);
+  expect(seen(named({}))).toEqual([{ interface: "eth0", ips }]);
+  expect(seen(named({ interfaces: ["eth1"] }))).toEqual([{ interface: "eth1", ips: ["192.0.2.200 n1"] }]);
+  expect(seen(named({ interfaces: ["eth1"] }), named({}, "other", "192.0.2.250"))).toEqual([
+    { interface: "eth0", ips: [] },
+  ]);
 });
 
 test("records count where the subnet is shared, whatever the interface is called there", () => {
@@ -226,6 +311,7 @@ test("a Speaker object that no speaker wrote does no harm", () => {
   });
   const records = buildSegments("n1", api({ speakers: [onEth0("n1"), odd] }), [eth0])[0]?.snapshot.records;
   expect(records?.[1]).toMatchObject({ incarnation: 0n, claims: [{ ip: "192.0.2.202", epoch: 2n }] });
+  expect(records?.[1], "there is no MAC to ask").not.toHaveProperty("mac");
 });
 
 test.each([

@@ -1,18 +1,19 @@
-import { type Claim, decodeClaims, type RecordedClaims } from "../api/claims.ts";
 import type { IPPool } from "../api/ippool.ts";
 import { matchesSelector } from "../api/label-selector.ts";
 import { ANNOTATION } from "../api/names.ts";
-import type { EndpointSlice, Node, Service } from "../api/objects.ts";
+import type { EndpointSlice, IPFamily, Node, Service } from "../api/objects.ts";
 import type { Speaker } from "../api/speaker.ts";
 import { type Candidate, type CandidateService, servingNodes } from "../election/candidates.ts";
 import { canonicalIP, parseIP } from "../ipam/addresses.ts";
 import { containsIP, overlap, parseRange, parseSubnet, type Range } from "../ipam/ranges.ts";
-import type { SegmentSnapshot } from "../l2/segment.ts";
+import type { NodeRecord, SegmentSnapshot } from "../l2/segment.ts";
+import type { IPIntent } from "./announcement.ts";
 import { assignedIPs } from "./assigned-ips.ts";
-import { type NodeInterface, possibleInterfaces } from "./choose-interfaces.ts";
+import { type NodeInterface, onePerSegment, possibleInterfaces } from "./choose-interfaces.ts";
 import { type AnnouncingPool, Intents } from "./intent.ts";
 import type { Interface } from "./interfaces.ts";
 import { readIncarnation } from "./own-status.ts";
+import { readClaims } from "./recorded-claims.ts";
 import type { SegmentInput } from "./segment-messages.ts";
 
 /** What a speaker knows from the API at one moment. */
@@ -23,20 +24,32 @@ export interface ApiView {
   readonly nodes: readonly Node[];
   readonly pools: readonly IPPool[];
   readonly speakers: readonly Speaker[];
+  /** The nodes whose speaker's Pod is Ready; undefined: not known yet. */
+  readonly ready: ReadonlySet<string> | undefined;
   /** Newest resourceVersion seen, by kind. */
   readonly versions: ReadonlyMap<string, string>;
 }
 
 /**
  * Gives the interfaces of this node that some pool may announce on, with what their segments have to know. Pure: the
- * same view and interfaces give the same result.
+ * same view and interfaces give the same result. `hearIntent` is told by whom each assigned IP may be announced.
  */
-export function buildSegments(self: string, api: ApiView, own: readonly Interface[]): readonly SegmentInput[] {
-  const interfaces = new Map(api.speakers.map((speaker) => [speaker.meta.name, nodeInterfaces(speaker)]));
-  // Where somebody deleted the own object, what this node knows of itself stands in until its status is written again.
-  const written = api.speakers.some(({ meta, status }) => meta.name === self && status.interfaces !== undefined);
-  if (!written) interfaces.set(self, own.map(toNodeInterface));
+export function buildSegments(
+  self: string,
+  api: ApiView,
+  own: readonly Interface[],
+  hearIntent: (ip: string, intent: IPIntent) => void = () => {},
+): readonly SegmentInput[] {
   const pools = api.pools.map(compilePool);
+  const known = new Map(api.speakers.map((speaker) => [speaker.meta.name, nodeInterfaces(speaker)]));
+  // Where somebody deleted the own object, what this node knows of itself stands in until its status is written again.
+  const ownObject = api.speakers.find(({ meta }) => meta.name === self);
+  if (ownObject?.status.interfaces === undefined) known.set(self, own.map(toNodeInterface));
+  const nodes = new Map(api.nodes.map((node) => [node.meta.name, node]));
+  const possibleOn = (node: string) => (available: readonly NodeInterface[]) =>
+    possible(nodes.get(node), pools, available);
+  const interfaces = new Map([...known].map(([node, all]) => [node, onePerSegment(all, possibleOn(node))]));
+  const opened = possibleOn(self)(interfaces.get(self) ?? []);
   const perInterface = new Map(own.map(({ name }) => [name, new Map<string, readonly Candidate[]>()]));
   const intents = new Intents(self, api.nodes, interfaces);
   for (const [text, { services, assignedPool }] of holders(api)) {
@@ -46,30 +59,53 @@ export function buildSegments(self: string, api: ApiView, own: readonly Interfac
     const pool =
       pools.find(({ name }) => name === assignedPool) ??
       pools.find(({ ranges }) => ranges.some((range) => containsIP(range, ip)));
-    if (pool === undefined || pool.entries.length === 0) continue;
-    const { interfaces: names, candidates } = intents.of(ip, pool, servingNodes(services));
-    for (const name of names) perInterface.get(name)?.set(text, candidates);
+    if (pool === undefined || pool.entries.length === 0) {
+      hearIntent(text, pool === undefined ? { what: "NoPool" } : { what: "NotAnnounced", pool: pool.name });
+      continue;
+    }
+    const intent = intents.of(ip, pool, servingNodes(services));
+    const { interfaces: names, selected, candidates } = intent;
+    hearIntent(text, { what: "Announced", candidates: intent });
+    for (const name of names) if (selected || opened.has(name)) perInterface.get(name)?.set(text, candidates);
   }
-  const ownNode = api.nodes.find((node) => node.meta.name === self);
-  const possible = new Set(
-    pools.flatMap(({ ranges, entries }) =>
-      entries
-        .filter((entry) => ownNode !== undefined && matchesSelector(entry.nodeSelector, ownNode.meta.labels))
-        .flatMap((entry) => possibleInterfaces(entry.interfaces, interfaces.get(self) ?? [], ranges)),
-    ),
-  );
   return own.flatMap((each): SegmentInput[] => {
     const ips = perInterface.get(each.name) ?? new Map();
-    if (!possible.has(each.name) && ips.size === 0) return [];
-    const subnets = each.addresses.flatMap((cidr) => parseSubnet(cidr) ?? []);
+    if (!opened.has(each.name) && ips.size === 0) return [];
+    const subnets = rangesOf(each.addresses);
     const snapshot: SegmentSnapshot = {
       versions: api.versions,
       ips,
       records: recordsOn(subnets, each.name, self, api),
+      ...(api.ready === undefined ? {} : { ready: api.ready }),
     };
-    const address = each.addresses.find((cidr) => !cidr.includes(":"))?.split("/")[0];
-    return address === undefined ? [] : [{ interface: each.name, address, snapshot }];
+    const recordedMac = ownObject?.status.interfaces?.find(({ name }) => name === each.name)?.mac;
+    return [{ interface: each.name, ...ownAddresses(each), gateways: each.gateways, recordedMac, snapshot }];
   });
+}
+
+/** Chooses what this node is asked at, by the others' speakers: IPv6's is best the one that is there whatever is routed. */
+function ownAddresses({ addresses, linkLocal }: Interface): Pick<SegmentInput, "address" | "address6"> {
+  const first = (ofFamily: (cidr: string) => boolean) => addresses.find(ofFamily)?.split("/")[0] ?? "";
+  return {
+    address: first((cidr) => !cidr.includes(":")),
+    address6: linkLocal || first((cidr) => cidr.includes(":")),
+  };
+}
+
+/** The interfaces that some pool may announce on. */
+function possible(
+  node: Node | undefined,
+  pools: readonly CompiledPool[],
+  available: readonly NodeInterface[],
+): ReadonlySet<string> {
+  if (node === undefined) return new Set();
+  const { labels } = node.meta;
+  const selecting = pools.flatMap(({ ranges, entries }) =>
+    entries
+      .filter((entry) => matchesSelector(entry.nodeSelector, labels))
+      .flatMap((entry) => possibleInterfaces(entry.interfaces, available, ranges)),
+  );
+  return new Set(selecting);
 }
 
 interface CompiledPool extends AnnouncingPool {
@@ -125,8 +161,12 @@ function nodeInterfaces(speaker: Speaker): readonly NodeInterface[] {
   );
 }
 
-function toNodeInterface({ name, addresses, defaultRoute }: Omit<Interface, "mac">): NodeInterface {
-  return { name, subnets: addresses.flatMap((cidr) => parseSubnet(cidr) ?? []), defaultRoute };
+function toNodeInterface({
+  name,
+  addresses,
+  defaultRoute,
+}: Pick<Interface, "name" | "addresses" | "defaultRoute">): NodeInterface {
+  return { name, subnets: rangesOf(addresses), defaultRoute };
 }
 
 /** The recorded claims that concern a segment: of interfaces that share a subnet with ours, by whatever name they go there. */
@@ -138,27 +178,43 @@ function recordsOn(
 ): SegmentSnapshot["records"] {
   return api.speakers.flatMap((speaker) => {
     const node = speaker.meta.name;
-    const onSegment = new Set(
-      nodeInterfaces(speaker)
-        .filter((each) =>
-          node === self
-            ? each.name === ownInterface
-            : each.subnets.some((theirs) => subnets.some((ours) => overlap(theirs, ours))),
-        )
-        .map(({ name }) => name),
+    const onSegment = (speaker.status.interfaces ?? []).filter((each) =>
+      node === self
+        ? each.name === ownInterface
+        : rangesOf(each.subnets).some((theirs) => subnets.some((ours) => overlap(theirs, ours))),
     );
-    if (onSegment.size === 0) return [];
-    const recorded = (speaker.status.layer2?.claims ?? []).filter((claims) => onSegment.has(claims.interface));
-    const claims = recorded.flatMap(decoded);
-    return [{ node, incarnation: readIncarnation(speaker.status), claims }];
+    const [first] = onSegment;
+    if (first === undefined) return [];
+    const names = new Set(onSegment.map(({ name }) => name));
+    const recorded = (speaker.status.layer2?.claims ?? []).filter((claims) => names.has(claims.interface));
+    const claims = recorded.flatMap(readClaims);
+    return [{ node, incarnation: readIncarnation(speaker.status), claims, ...whereabouts(first) }];
   });
 }
 
-/** Reads recorded claims once: with 10 000 of them that takes longer than the rest, and most objects stay as they are. */
-function decoded(claims: RecordedClaims[number]): readonly Claim[] {
-  const known = decodings.get(claims) ?? decodeClaims([claims]);
-  decodings.set(claims, known);
+/** Where a node's kernel can be asked; of what no speaker wrote, nothing. */
+function whereabouts({ mac, subnets }: RecordedInterface): Pick<NodeRecord, "mac" | "address" | "address6"> {
+  if (!/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(mac)) return {};
+  const first = (family: IPFamily) => {
+    const text = subnets
+      .map((cidr) => canonicalIP(cidr.split("/")[0] ?? ""))
+      .find((ip) => ip !== undefined && (family === "IPv6") === ip.includes(":"));
+    return text ?? "";
+  };
+  return {
+    mac: Uint8Array.from(mac.split(":"), (byte) => Number.parseInt(byte, 16)),
+    address: first("IPv4"),
+    address6: first("IPv6"),
+  };
+}
+
+type RecordedInterface = NonNullable<Speaker["status"]["interfaces"]>[number];
+
+/** Reads subnets once: with 1000 nodes that takes longer than the rest, and most objects stay as they are. */
+function rangesOf(subnets: readonly string[]): readonly Range[] {
+  const known = parsedSubnets.get(subnets) ?? subnets.flatMap((cidr) => parseSubnet(cidr) ?? []);
+  parsedSubnets.set(subnets, known);
   return known;
 }
 
-const decodings = new WeakMap<RecordedClaims[number], readonly Claim[]>();
+const parsedSubnets = new WeakMap<readonly string[], readonly Range[]>();

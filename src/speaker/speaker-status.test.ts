@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import type { Meta } from "../api/objects.ts";
 import type { Clock } from "../clock.ts";
 import { ApiError } from "../kube/api-error.ts";
 import type { KubeClient, KubeRequest } from "../kube/client.ts";
@@ -28,12 +29,15 @@ function world() {
     },
   } as unknown as KubeClient;
   const stop = new AbortController();
+  const spread = { speakers: 1 };
   const writer = new SpeakerStatusWriter({
     client,
     node: "n1",
     clock,
     log: noLog,
     signal: stop.signal,
+    random: () => 0.5,
+    speakers: () => spread.speakers,
     nodeUid: () => "uid-1",
     wrote: (result) => results.push(result),
   });
@@ -42,6 +46,7 @@ function world() {
     requests,
     results,
     stop,
+    spread,
     answers: (next: typeof answer) => {
       answer = next;
     },
@@ -121,10 +126,10 @@ test("an object that somebody deleted is made again, though nothing changed", as
   writer.set(status("1"));
   await advance(0);
   await advance(60_000);
-  writer.lost();
+  writer.saw(undefined);
   await advance(0);
   expect(requests).toHaveLength(2);
-  deleteIt = () => writer.lost(); // while it is being written
+  deleteIt = () => writer.saw(undefined); // while it is being written
   writer.set(status("2"));
   await advance(1_000);
   deleteIt = () => {};
@@ -132,6 +137,98 @@ test("an object that somebody deleted is made again, though nothing changed", as
   expect(requests.map(({ body }) => body)).toEqual(["1", "1", "2", "2"].map((version) => ({ status: { version } })));
   await advance(60_000);
   expect(requests).toHaveLength(4);
+});
+
+const seen = (resourceVersion: string, version: string) => ({
+  meta: { name: "n1", resourceVersion } as Meta,
+  status: { version },
+});
+
+test("what only people read is written less often, and at once with what others go by", async () => {
+  const { writer, requests, advance } = world();
+  const shown = (owned: number, ip: string) => ({
+    version: "1",
+    layer2: { claims: [{ interface: "eth0", ips: [ip] }], owned },
+  });
+  writer.set(shown(1, "192.0.2.1=1"));
+  await advance(0);
+  writer.set(shown(2, "192.0.2.1=1"));
+  await advance(4_999);
+  expect(requests).toHaveLength(1);
+  await advance(1);
+  expect(requests).toHaveLength(2);
+  writer.set(shown(3, "192.0.2.1=1"));
+  await advance(900);
+  writer.set(shown(3, "192.0.2.2=1"));
+  await advance(100);
+  expect(requests).toHaveLength(3);
+  writer.set(shown(4, "192.0.2.2=1"));
+  writer.set(shown(3, "192.0.2.2=1"));
+  await advance(60_000);
+  expect(requests).toHaveLength(3);
+});
+
+test("of many speakers not all write at once what only people read", async () => {
+  const { writer, requests, advance, spread } = world();
+  spread.speakers = 1_000;
+  writer.set({ version: "1" });
+  await advance(0);
+  expect(requests).toHaveLength(1);
+  await advance(60_000);
+  writer.set({ version: "1", conditions: [] });
+  await advance(9_999);
+  writer.set({ version: "1", conditions: [] });
+  expect(requests).toHaveLength(1);
+  await advance(1);
+  expect(requests).toHaveLength(2);
+});
+
+test("what somebody else wrote into the status is put right; the own write, seen late or early, is not somebody else's", async () => {
+  const { writer, requests, answers, advance } = world();
+  let version = 10;
+  answers(() => ({ metadata: { name: "n1", resourceVersion: String(++version) }, status: { version: "1" } }));
+  writer.saw(seen("9", "0"));
+  writer.set(status("1"));
+  await advance(0);
+  writer.saw(seen("11", "1"));
+  await advance(60_000);
+  expect(requests).toHaveLength(1);
+  writer.saw(seen("10", "0"));
+  writer.saw(seen("12", "1")); // a label, say
+  await advance(60_000);
+  expect(requests).toHaveLength(1);
+  writer.saw(seen("13", "theirs"));
+  version = 13;
+  await advance(0);
+  expect(requests).toHaveLength(2);
+  writer.saw(seen("14", "1"));
+  answers(() => {
+    writer.saw(seen("15", "2")); // the own write, before the answer to it
+    return { metadata: { name: "n1", resourceVersion: "15" }, status: { version: "2" } };
+  });
+  writer.set(status("2"));
+  await advance(60_000);
+  expect(requests).toHaveLength(3);
+  let rival = true;
+  answers(() => {
+    if (rival) writer.saw(seen("17", "theirs")); // written over the own write, before the answer to that
+    rival = false;
+    return { metadata: { name: "n1", resourceVersion: "16" }, status: { version: "3" } };
+  });
+  writer.set(status("3"));
+  await advance(60_000);
+  await advance(1_000);
+  expect(requests).toHaveLength(5);
+});
+
+test("what the API server does not take is not written again and again", async () => {
+  const { writer, requests, answers, advance } = world();
+  answers(() => ({ metadata: { name: "n1", resourceVersion: "5" }, status: {} })); // an older CRD knows no such field
+  writer.set(status("1"));
+  await advance(0);
+  writer.saw({ meta: { name: "n1", resourceVersion: "5" } as Meta, status: {} });
+  await advance(60_000);
+  expect(requests).toHaveLength(1);
 });
 
 test("nothing is written after the end", async () => {

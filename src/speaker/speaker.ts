@@ -1,20 +1,27 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Registry } from "prom-client";
 import type { IPPool } from "../api/ippool.ts";
+import { EVACUATE_NODE_LABEL } from "../api/names.ts";
 import type { EndpointSlice, Node, Service } from "../api/objects.ts";
-import type { Speaker } from "../api/speaker.ts";
+import type { Speaker, SpeakerStatus } from "../api/speaker.ts";
 import type { Cancel, Clock } from "../clock.ts";
 import type { KubeClient } from "../kube/client.ts";
 import { ipPools, speakers } from "../kube/herald-resources.ts";
 import { Reflector } from "../kube/reflector.ts";
 import { endpointSlices, type Kept, nodes, type Resource, services } from "../kube/resource.ts";
+import { type SpeakerPod, speakerPods } from "../kube/speaker-pods.ts";
 import { Store } from "../kube/store.ts";
+import type { TimerSettings } from "../l2/timing.ts";
 import type { Log } from "../log.ts";
+import type { IPIntent } from "./announcement.ts";
 import { type Interface, machine, usableInterfaces } from "./interfaces.ts";
 import { createSpeakerMetrics, type SpeakerMetrics } from "./metrics.ts";
+import { watchNodeProxy } from "./node-proxy.ts";
+import { shownOf } from "./own-layer2.ts";
 import { ownStatus } from "./own-status.ts";
-import type { SegmentInput, SegmentState } from "./segment-messages.ts";
+import type { Leave, SegmentInput, SegmentState } from "./segment-messages.ts";
 import { type Heard, SegmentThread } from "./segment-thread.ts";
+import { ServiceTeller } from "./service-teller.ts";
 import { buildSegments } from "./snapshot.ts";
 import { SpeakerStatusWriter } from "./speaker-status.ts";
 import { tellChanges } from "./tell-changes.ts";
@@ -22,8 +29,13 @@ import { tellChanges } from "./tell-changes.ts";
 export interface SpeakerDeps {
   readonly client: KubeClient;
   readonly node: string;
+  /** Herald's own: there the speakers' Pods are. */
+  readonly namespace: string;
   readonly key: Uint8Array;
-  readonly helloIntervalMs: number;
+  readonly timers: TimerSettings;
+  /** Tells whether this node forwards to Services; undefined: nobody asks. */
+  readonly nodeProxyUrl: string | undefined;
+  readonly fetch: typeof fetch;
   readonly version: string;
   readonly clock: Clock;
   readonly random: () => number;
@@ -40,7 +52,7 @@ const SETTLE_SHARE = 3;
 /** How often the machine's interfaces are looked at, in ms; losing one is noticed by the packet socket at once. */
 const INTERFACES_MS = 1_000;
 
-/** Runs a speaker until aborted: then it hands its IPs over and returns. Rejects when it can't go on. */
+/** Runs a speaker until aborted: then it sees to it that nothing is lost and returns. Rejects when it can't go on. */
 export async function runSpeaker(deps: SpeakerDeps): Promise<void> {
   const speaker = new SpeakerRole(deps);
   await speaker.run();
@@ -53,13 +65,18 @@ class SpeakerRole {
   readonly #nodes: Store<Node>;
   readonly #pools: Store<IPPool>;
   readonly #speakers: Store<Speaker>;
+  readonly #pods: Store<SpeakerPod>;
   readonly #thread: SegmentThread;
   readonly #status: SpeakerStatusWriter;
   readonly #metrics: SpeakerMetrics;
+  readonly #teller: ServiceTeller;
   /** Aborted when everything shall end; reading and writing the API go on while IPs are handed over. */
   readonly #end = new AbortController();
   #interfaces: readonly Interface[] = [];
+  #notForwarding = false;
   #segments: readonly SegmentState[] = [];
+  /** When they were so, in milliseconds since 1970. */
+  #segmentsWallMs = 0;
   /** The interfaces that the segment thread was told to announce on. */
   #opened: readonly string[] | undefined;
   #settling: Cancel | undefined;
@@ -71,25 +88,36 @@ class SpeakerRole {
   #segmentInputs: readonly SegmentInput[] = [];
   /** What of the segments the status was made of. */
   #shown: readonly unknown[] = [];
+  #ownStatus: SpeakerStatus | undefined;
 
   constructor(deps: SpeakerDeps) {
     this.#deps = deps;
-    const { log, client, clock, node, key, helloIntervalMs } = deps;
+    const { log, client, clock, node, key, timers } = deps;
     this.#metrics = createSpeakerMetrics(deps.registry);
     this.#services = new Store({}, log);
     this.#slices = new Store({ service: (slice) => [`${slice.meta.namespace}/${slice.serviceName}`] }, log);
     this.#nodes = new Store({}, log);
     this.#pools = new Store({}, log);
     this.#speakers = new Store({}, log);
-    this.#thread = new SegmentThread({ node, key, helloIntervalMs }, (message) => this.#heard(message));
+    this.#pods = new Store({}, log);
+    this.#thread = new SegmentThread({ node, key, ...timers }, (message) => this.#heard(message));
     this.#status = new SpeakerStatusWriter({
       client,
       node,
       clock,
       log,
       signal: this.#end.signal,
+      random: deps.random,
+      speakers: () => this.#speakers.size,
       nodeUid: () => this.#nodes.get(node)?.meta.uid,
       wrote: this.#metrics.recordWritten,
+    });
+    this.#teller = new ServiceTeller({
+      ...deps,
+      metrics: this.#metrics,
+      services: this.#services,
+      speakers: this.#speakers,
+      interfaces: () => this.#interfaces,
     });
   }
 
@@ -97,20 +125,24 @@ class SpeakerRole {
     const { signal, notReady } = this.#deps;
     notReady("the API server has not been read yet");
     const reflecting = [
-      this.#reflect(services, this.#services),
+      this.#reflect(services, this.#services, withoutConditions),
       this.#reflect(endpointSlices, this.#slices),
       this.#reflect(nodes, this.#nodes),
       this.#reflect(ipPools, this.#pools),
-      this.#reflect(speakers, this.#speakers),
+      this.#reflect(leanSpeakers(this.#deps.node), this.#speakers, withoutDisplay),
+      this.#reflect(speakerPods(this.#deps.namespace), this.#pods),
+      this.#followNodeProxy(),
+      this.#teller.run(this.#end.signal),
     ];
+    this.#services.onChange(({ key }) => this.#teller.serviceChanged(key));
     this.#speakers.onChange(({ key, after }) => {
-      if (key === this.#deps.node && after === undefined) this.#status.lost();
+      if (key === this.#deps.node) this.#status.saw(after);
     });
-    this.#watchInterfaces();
+    this.#pollInterfaces();
     try {
       await Promise.race([aborted(signal), this.#thread.failed]);
       notReady("ending");
-      await this.#thread.leave();
+      await this.#thread.leave(this.#howToLeave());
     } finally {
       this.#settling?.();
       this.#end.abort();
@@ -118,9 +150,16 @@ class SpeakerRole {
     }
   }
 
-  #reflect<T extends Kept>(resource: Resource<T>, store: Store<T>): Promise<void> {
+  /** `concern` leaves of an object what the segments have to do with. */
+  #reflect<T extends Kept>(
+    resource: Resource<T>,
+    store: Store<T>,
+    concern: (object: T) => Kept = (object) => object,
+  ): Promise<void> {
     const { client, clock, random, log } = this.#deps;
-    store.onChange(({ before, after }) => this.#wake(!sameButVersion(before, after)));
+    store.onChange(({ before, after }) =>
+      this.#wake(!sameButVersion(before && concern(before), after && concern(after))),
+    );
     const reflector = new Reflector({ client, resource, store, clock, random, log });
     void reflector.whenSynced().then(() => this.#wake(true));
     return reflector.run(this.#end.signal);
@@ -150,18 +189,26 @@ class SpeakerRole {
     if (this.#news) {
       const started = this.#deps.clock.now();
       this.#news = false;
-      this.#segmentInputs = this.#build(versions);
+      const intents = new Map<string, IPIntent>();
+      const ready = this.#readyNodes();
+      this.#segmentInputs = this.#build(versions, ready, (ip, intent) => intents.set(ip, intent));
+      this.#teller.setIntents({ intents, ready });
       if (this.#opened === undefined) this.#showStatus();
       this.#opened = this.#segmentInputs.map((segment) => segment.interface);
       const endedMs = this.#deps.clock.now();
       this.#notBeforeMs = endedMs + SETTLE_SHARE * (endedMs - started);
     }
     const inputs = this.#segmentInputs.map((input) => ({ ...input, snapshot: { ...input.snapshot, versions } }));
+    this.#tellConditions();
     this.#thread.update(inputs, this.#retry);
     this.#retry = false;
   }
 
-  #build(versions: ReadonlyMap<string, string>): readonly SegmentInput[] {
+  #build(
+    versions: ReadonlyMap<string, string>,
+    ready: ReadonlySet<string> | undefined,
+    hearIntent: (ip: string, intent: IPIntent) => void,
+  ): readonly SegmentInput[] {
     return buildSegments(
       this.#deps.node,
       {
@@ -170,22 +217,60 @@ class SpeakerRole {
         nodes: this.#nodes.list(),
         pools: this.#pools.list(),
         speakers: this.#speakers.list(),
+        ready,
         versions,
       },
       this.#interfaces,
+      hearIntent,
     );
   }
 
-  #watchInterfaces(): void {
+  /** The speakers that the API shows ready; not known where it was not read yet, or the right to read it is missing. */
+  #readyNodes(): ReadonlySet<string> | undefined {
+    if (!this.#pods.synced) return undefined;
+    return new Set(this.#pods.list().flatMap(({ nodeName, ready }) => (ready ? [nodeName] : [])));
+  }
+
+  async #followNodeProxy(): Promise<void> {
+    const { nodeProxyUrl: url, fetch, clock, log } = this.#deps;
+    if (url === undefined) return;
+    const changed = (forwarding: boolean) => {
+      this.#notForwarding = !forwarding;
+      this.#tellConditions();
+    };
+    await watchNodeProxy({ url, fetch, clock, log, signal: this.#end.signal, changed });
+  }
+
+  #tellConditions(): void {
+    this.#thread.setConditions({ evacuating: this.#isEvacuating(), notForwarding: this.#notForwarding });
+  }
+
+  #isEvacuating(): boolean {
+    return this.#nodes.get(this.#deps.node)?.meta.labels[EVACUATE_NODE_LABEL] === "true";
+  }
+
+  /** A node that is being emptied will not be back soon; else the speaker is, with the IPs that the node has now. */
+  #howToLeave(): Leave {
+    const emptied = this.#isEvacuating() || this.#nodes.get(this.#deps.node)?.unschedulable === true;
+    return emptied ? "HandOver" : "Restart";
+  }
+
+  #pollInterfaces(): void {
     if (this.#end.signal.aborted) return;
-    const found = usableInterfaces(machine, this.#interfaces);
+    this.#lookAtInterfaces();
+    this.#deps.clock.after(INTERFACES_MS, () => this.#pollInterfaces());
+  }
+
+  #lookAtInterfaces(): void {
+    const found = usableInterfaces(machine, this.#interfaces, namedInterfaces(this.#pools.list()));
     if (JSON.stringify(found) !== JSON.stringify(this.#interfaces)) {
+      const names = found.map(({ name }) => name);
+      if (names.join() !== this.#interfaces.map(({ name }) => name).join())
+        this.#deps.log.info("usable interfaces", { interfaces: names });
       this.#interfaces = found;
-      this.#deps.log.info("usable interfaces", { interfaces: found.map(({ name }) => name) });
       this.#wake(true);
       this.#showStatus();
     }
-    this.#deps.clock.after(INTERFACES_MS, () => this.#watchInterfaces());
   }
 
   #heard(message: Heard): void {
@@ -193,13 +278,19 @@ class SpeakerRole {
     switch (message.what) {
       case "state":
         this.#segments = message.segments;
+        this.#segmentsWallMs = this.#deps.clock.wallNow();
         this.#metrics.show(message.segments, message.longestSleepMs);
         this.#showReadiness();
         this.#showIfChanged();
+        this.#teller.setSegments(message.segments, this.#whatIsMissing() === undefined);
         break;
       case "changes":
-        for (const { what, cause } of message.changes) this.#metrics.ownershipChanged(what, cause);
+        for (const change of message.changes) this.#metrics.ownershipChanged(change);
+        this.#teller.changed(message.changes);
         for (const { text, fields } of tellChanges(message.changes)) log.info(text, fields);
+        break;
+      case "link":
+        this.#lookAtInterfaces();
         break;
       case "problem":
         log.error("an interface can't be used; trying on", { interface: message.interface, problem: message.message });
@@ -232,6 +323,7 @@ class SpeakerRole {
       view.starting,
       view.incarnation,
       claims,
+      shownOf(view),
     ]);
     if (made.length === this.#shown.length && made.every((part, i) => part === this.#shown[i])) return;
     this.#shown = made;
@@ -241,20 +333,57 @@ class SpeakerRole {
   /** What is recorded must be known first: it is what this run is going to adopt. */
   #showStatus(): void {
     if (!this.#speakers.synced) return;
-    const recorded = this.#speakers.get(this.#deps.node)?.status;
-    this.#status.set(
-      ownStatus({
-        version: this.#deps.version,
-        interfaces: this.#interfaces,
-        segments: this.#segments,
-        recorded,
-      }),
-    );
+    const [segment] = this.#segments;
+    this.#ownStatus = ownStatus({
+      version: this.#deps.version,
+      interfaces: this.#interfaces,
+      segments: this.#segments,
+      recorded: this.#speakers.get(this.#deps.node)?.status,
+      before: this.#ownStatus,
+      wall: (segmentMs) => this.#segmentsWallMs - ((segment?.atMs ?? segmentMs) - segmentMs),
+      nowMs: this.#deps.clock.wallNow(),
+    });
+    this.#status.set(this.#ownStatus);
   }
 }
 
+/** The interfaces that pools name in full: they may announce though they look like those of a container network. */
+function namedInterfaces(pools: readonly IPPool[]): ReadonlySet<string> {
+  const entries = pools.flatMap(({ spec }) => spec.announce.flatMap(({ layer2 }) => layer2 ?? []));
+  return new Set(entries.flatMap(({ interfaces = [] }) => interfaces));
+}
+
+/** A Service's conditions are written by the speakers themselves. */
+function withoutConditions(service: Service): Kept {
+  return { ...service, conditions: [] } as Kept;
+}
+
+/** Of what a Speaker shows, what other speakers go by. */
+function withoutDisplay({ meta, status }: Speaker): Speaker {
+  const { incarnation, interfaces, layer2 } = status;
+  return {
+    meta,
+    status: {
+      ...(incarnation !== undefined && { incarnation }),
+      ...(interfaces !== undefined && { interfaces }),
+      ...(layer2 !== undefined && {
+        layer2: { claims: layer2.claims, ...(layer2.conflicts !== undefined && { conflicts: layer2.conflicts }) },
+      }),
+    },
+  };
+}
+
+/** Keeps the own object whole and of the others what is gone by: of 1 000 nodes each shows more than a hundred others. */
+function leanSpeakers(self: string): Resource<Speaker> {
+  const keep = (raw: unknown) => {
+    const speaker = speakers.keep(raw);
+    return speaker.meta.name === self ? speaker : withoutDisplay(speaker);
+  };
+  return { ...speakers, keep };
+}
+
 /** Says whether an object changed in nothing that is kept but its version: a kubelet's heartbeats, another's conditions. */
-function sameButVersion<T extends Kept>(before: T | undefined, after: T | undefined): boolean {
+function sameButVersion(before: Kept | undefined, after: Kept | undefined): boolean {
   if (before === undefined || after === undefined) return false;
   const version = after.meta.resourceVersion;
   return isDeepStrictEqual({ ...before, meta: { ...before.meta, resourceVersion: version } }, after);

@@ -8,6 +8,7 @@ const change = (index: number, what: OwnershipChange["what"] = "Claimed"): Owner
   what,
   cause: "Free",
   epoch: 1n,
+  atMs: 0,
 });
 const many = (count: number) => Array.from({ length: count }, (_, index) => change(index));
 

@@ -102,8 +102,8 @@ async function interruptOtherCpu(pair: VethPair): Promise<void> {
 }
 
 /** The kernel answers only whom it could send to. */
-function routeToAsker(pair: VethPair): Promise<void> {
-  return pair.ip("address add 198.51.100.254/24 dev eth0");
+async function routeToAsker(pair: VethPair): Promise<void> {
+  await pair.ip("address add 198.51.100.254/24 dev eth0");
 }
 
 function ips(count: number): string[] {

@@ -3,7 +3,9 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { decodeClaims, encodeClaims } from "../../src/api/claims.ts";
 import { parseRange } from "../../src/ipam/ranges.ts";
 import { validateIPPool } from "../../src/ipam/validate-ippool.ts";
-import { ipPools } from "../../src/kube/herald-resources.ts";
+import { ipPools, speakers } from "../../src/kube/herald-resources.ts";
+import { ownStatus } from "../../src/speaker/own-status.ts";
+import type { SegmentState } from "../../src/speaker/segment-messages.ts";
 import { type ControlPlane, startControlPlane } from "./control-plane.ts";
 import { installCrds } from "./crds.ts";
 
@@ -455,6 +457,68 @@ test("a Speaker with 10 000 claims is stored", async () => {
   );
   const stored = JSON.parse(await plane.kubectl(["get", "hspeaker", "n1", "-o", "json"]));
   expect(decodeClaims(stored.status.layer2.claims)).toEqual(claims);
+});
+
+test("all that a Speaker shows is stored and read as it was written, and kubectl shows the main things", async () => {
+  const speaker = { apiVersion: "heraldlb.io/v1alpha1", kind: "Speaker", metadata: { name: "n2" } };
+  const state = { isolated: true, hearsNoBroadcast: false, helloBlocked: ["n3"], otherTimers: [], dropped: {} };
+  const neighbours = (["Heard", "Dead"] as const).map((state, n) => ({
+    node: `n${n + 3}`,
+    state,
+    lastHeardMs: 1_000,
+    incarnation: 1n,
+  }));
+  const status = ownStatus({
+    version: "0.1.0",
+    interfaces: [
+      {
+        name: "eth0",
+        mac: "02:00:00:00:00:02",
+        addresses: ["192.0.2.12/24"],
+        defaultRoute: true,
+        linkLocal: "",
+        gateways: [],
+      },
+    ],
+    segments: [
+      {
+        interface: "eth0",
+        view: {
+          ...state,
+          starting: false,
+          incarnation: 7n,
+          neighbours,
+          deputyFor: [{ ip: "192.0.2.9", node: "n3" }],
+          conflicts: [
+            { ip: "192.0.2.7", mac: "02:00:00:00:00:ee", node: undefined, announced: false, sinceMs: 0 },
+            { ip: "192.0.2.8", mac: "02:00:00:00:00:03", node: "n3", announced: true, sinceMs: 0 },
+          ],
+        },
+        claims: [{ ip: "192.0.2.8", epoch: 3n, yielding: false }],
+      },
+    ] as unknown as SegmentState[],
+    recorded: undefined,
+    before: undefined,
+    wall: (ms) => ms,
+    nowMs: Date.parse("2026-01-01T00:00:00Z"),
+  });
+  await plane.kubectl(["create", "-f", "-"], JSON.stringify(speaker));
+  await plane.kubectl([
+    "patch",
+    "hspeaker",
+    "n2",
+    "--subresource=status",
+    "--type=merge",
+    "--patch",
+    JSON.stringify({ status }),
+  ]);
+  const stored = speakers.keep(JSON.parse(await plane.kubectl(["get", "hspeaker", "n2", "-o", "json"])));
+  expect(stored.status).toEqual(status);
+  const [head = "", row = ""] = (await plane.kubectl(["get", "hspeaker", "n2"])).split("\n");
+  expect(head.split(/ {2,}/).slice(0, 6)).toEqual([
+    ...["NAME", "OWNED", "NEIGHBOURS", "HELLO BLOCKED", "ISOLATED", "CONFLICT"],
+  ]);
+  expect(row.split(/ +/).slice(0, 6)).toEqual(["n2", "1", "1", "True", "True", "True"]);
 });
 
 test("kubectl says how full a pool is, and explains each field", async () => {

@@ -11,6 +11,8 @@ const RESTARTS = 50;
 const TIMEOUT_MS = 600_000;
 /** Kept connections come and go by a handful; what leaks one at each restart, or at every second, is beyond this. */
 const SPARE_DESCRIPTORS = RESTARTS / 2 - 1;
+/** Each address is announced once a minute though nothing happens, at times spread by chance. */
+const LEAST_REFRESH_MS = 45_000;
 /** Restarts before the first measurement: caches and pools are filled by then. */
 const WARM_UP = 5;
 
@@ -63,7 +65,8 @@ test(
     await ownerOf(lab, await addressOf(lab, "after"), 60_000);
     const report = await probe.stop();
     await capture.stop();
-    expect(capture.gratuitous(ip), "announced again").toEqual([]);
+    const refreshes = Math.ceil(report.durationMs / LEAST_REFRESH_MS);
+    expect(capture.gratuitous(ip).length, "announced again").toBeLessThanOrEqual(2 * refreshes); // request and reply
     expect(report.lost).toBe(0);
     expect(await ownerOf(lab, ip)).toBe(owner);
     for (const [name, { descriptors, memoryMB }] of uses()) {

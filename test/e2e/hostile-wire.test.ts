@@ -13,11 +13,11 @@ beforeAll(async () => {
 });
 afterAll(() => lab?.stop());
 
-/** What a speaker counted on the data segment, by its name for it. */
-async function packets(node: NodeName): Promise<ReadonlyMap<string, number>> {
+/** What a speaker refused on the data segment, by reason. */
+async function refused(node: NodeName): Promise<ReadonlyMap<string, number>> {
   const text = await lab.statusPage(node, "/metrics");
-  const rows = text.matchAll(/^herald_l2_packets\{interface="eth0",what="(\w+)"\} (\d+)$/gm);
-  return new Map([...rows].map(([, what = "", count]) => [what, Number(count)]));
+  const rows = text.matchAll(/^herald_l2_hellos_dropped_total\{interface="eth0",reason="(\w+)"\} (\d+)$/gm);
+  return new Map([...rows].map(([, reason = "", count]) => [reason, Number(count)]));
 }
 
 test("truncated, oversized, foreign, forged and replayed frames are dropped and counted; the IP stays where it is", async () => {
@@ -41,9 +41,8 @@ test("truncated, oversized, foreign, forged and replayed frames are dropped and 
 async function untilCounted(node: NodeName, times: number): Promise<readonly string[]> {
   const giveUp = Date.now() + 5000;
   for (;;) {
-    const counted = await packets(node);
-    const count = (...names: readonly string[]) =>
-      names.reduce((sum, name) => sum + (counted.get(`dropped${name}`) ?? 0), 0);
+    const counted = await refused(node);
+    const count = (...names: readonly string[]) => names.reduce((sum, name) => sum + (counted.get(name) ?? 0), 0);
     const kinds = ["ForeignVersion", "ForeignCluster", "BadTag", "ForeignProtocol", "Short"];
     const missing = kinds.filter((kind) => count(kind) < times);
     // What is sent again is the node's own to one of them.

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { detectionTime } from "../../src/l2/timing.ts";
+import { DEFAULT_MULTIPLIER, detectionTime } from "../../src/l2/timing.ts";
 import type { HelloFrame } from "../lab/capture.ts";
 import type { Lab } from "../lab/lab.ts";
 import { NODE_NAMES, type NodeName } from "../lab/plan.ts";
@@ -27,10 +27,10 @@ export async function startPods(lab: Lab): Promise<void> {
 }
 
 /** Powers the owner of a Service's IP off and on again, with the Service's one pod on a node that stays. */
-export async function powerOffOwner(lab: Lab, name: string, ip: string): Promise<PowerOff> {
+export async function powerOffOwner(lab: Lab, name: string, ip: string, spec: object = {}): Promise<PowerOff> {
   const owner = await ownerOf(lab, ip);
   const podNode = NODE_NAMES.find((node) => node !== owner) as NodeName;
-  await lab.kubectl(["apply", "--filename=-"], service(name, { selector: { app: podNode } }));
+  await lab.kubectl(["apply", "--filename=-"], service(name, { ...spec, selector: { app: podNode } }));
   await reachable(lab, { ip }, [`demo-${podNode}`]);
   const capture = await lab.capture({ asks: [ip], intervalMs: 10 });
   const probe = await lab.udpProbe({ ip, port: 80 });
@@ -58,7 +58,7 @@ export async function powerOffOwner(lab: Lab, name: string, ip: string): Promise
     owner,
     successor,
     outageMs: longestOutageMs,
-    detectionMs: (lastHello?.at ?? Number.NaN) + detectionTime(DEFAULT_HELLO_INTERVAL_MS) - offAt,
+    detectionMs: (lastHello?.at ?? Number.NaN) + detectionTime(DEFAULT_HELLO_INTERVAL_MS, DEFAULT_MULTIPLIER) - offAt,
     lostOnReturn,
     ownerAfterReturn: await ownerOf(lab, ip),
     longestDoubleMs: capture.doubles(ip)[0]?.ms ?? 0,

@@ -51,12 +51,12 @@ test("with the roles of config/rbac neither is refused anything, and they may do
       () => "no", // kubectl answers "no" with exit code 1
     );
   };
-  expect(await can("controller", "patch", "services/status")).toBe("yes");
+  for (const user of ["controller", "speaker"]) expect(await can(user, "patch", "services/status")).toBe("yes");
   for (const [user, verb, what] of [
     ["controller", "patch", "services"],
     ["controller", "get", "secrets"],
     ["controller", "patch", "speakers/status"],
-    ["speaker", "patch", "services/status"],
+    ["speaker", "patch", "services"],
     ["speaker", "get", "secrets"],
     ["speaker", "patch", "nodes"],
     ["speaker", "delete", "speakers"],

@@ -29,6 +29,9 @@ export function pool(name: string, ...addresses: string[]): string {
   });
 }
 
+/** Of a Service's spec: it has an IPv6 address alone. */
+export const IPV6_ONLY = { ipFamilyPolicy: "SingleStack", ipFamilies: ["IPv6"] };
+
 /** A Service of the pods with label app=demo, TCP and UDP port 80. */
 export function service(name: string, spec: object = {}): string {
   return JSON.stringify({

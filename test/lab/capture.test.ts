@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { type ArpFrame, doubleAnswers } from "./capture.ts";
+import { doubleAnswers, type Reply } from "./capture.ts";
 
-const answer = (round: number, mac: string): ArpFrame => ({
+const answer = (round: number, mac: string): Reply => ({
   at: 1000 + round * 10,
   kind: "arp",
   op: "reply",

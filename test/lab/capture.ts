@@ -23,13 +23,18 @@ export interface NdpFrame {
   readonly at: number;
   readonly kind: "ndp";
   readonly op: "solicitation" | "advertisement";
+  /** The MAC that an advertisement names; else the sender's. */
   readonly mac: string;
   /** The target of the message. */
   readonly ip: string;
   readonly source: string;
   readonly solicited: boolean;
   readonly override: boolean;
+  readonly round?: number;
 }
+
+/** An answer to the capture itself. */
+export type Reply = (ArpFrame | NdpFrame) & { readonly round: number };
 
 export interface HelloFrame {
   readonly at: number;
@@ -52,7 +57,7 @@ export class Capture {
   readonly #intervalMs: number;
   readonly #observer: Observer;
 
-  /** `asks`: IPv4 addresses asked for each `intervalMs`, from a MAC that nobody has. */
+  /** `asks`: addresses asked for, by ARP or NDP, each `intervalMs`, from a MAC that nobody has. */
   constructor(deps: ProbeDeps, o: { interface?: string; asks?: readonly string[]; intervalMs?: number } = {}) {
     this.#intervalMs = o.intervalMs ?? 10;
     const args = ["watch", o.interface ?? "eth0", String(this.#intervalMs), ...(o.asks ?? [])];
@@ -77,10 +82,17 @@ export class Capture {
   }
 
   /** The answers to its own asking. */
-  answers(ip: string): readonly ArpFrame[] {
+  answers(ip: string): readonly Reply[] {
     return this.#frames.filter(
-      (frame): frame is ArpFrame => frame.kind === "arp" && frame.round !== undefined && frame.ip === ip,
+      (frame): frame is Reply => frame.kind !== "hello" && frame.round !== undefined && frame.ip === ip,
     );
+  }
+
+  /** The longest time without an answer between two of them, as many intervals as were asked in vain; in ms. */
+  longestSilence(ip: string): number {
+    const rounds = this.answers(ip).map(({ round }) => round);
+    const gaps = rounds.slice(1).map((round, i) => round - (rounds[i] as number) - 1);
+    return Math.max(0, ...gaps) * this.#intervalMs;
   }
 
   /** When more than one MAC answered for an address, the longest first. */
@@ -101,13 +113,13 @@ export class Capture {
  * Finds the stretches of rounds that more than one MAC answered. One round counts as `intervalMs`: what happens between
  * two of them isn't seen.
  */
-export function doubleAnswers(answers: readonly ArpFrame[], intervalMs: number): Double[] {
-  const rounds = Map.groupBy(answers, (answer) => answer.round as number);
+export function doubleAnswers(answers: readonly Reply[], intervalMs: number): Double[] {
+  const rounds = Map.groupBy(answers, (answer) => answer.round);
   const doubles: { ip: string; macs: Set<string>; from: number; first: number; last: number }[] = [];
   for (const [round, heard] of [...rounds].sort(([a], [b]) => a - b)) {
     const macs = new Set(heard.map((answer) => answer.mac));
     if (macs.size < 2) continue;
-    const { ip, at } = heard[0] as ArpFrame;
+    const { ip, at } = heard[0] as Reply;
     const last = doubles.at(-1);
     if (last?.last === round - 1) {
       last.last = round;

@@ -69,6 +69,12 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     "blocked",
   ),
   unblock: onNode("the switch forwards them again", (lab, node) => lab.faults.block(node, false), "forwarding"),
+  "filter-hellos": plain(
+    "the switch drops what speakers say to each other",
+    (lab) => lab.faults.filterHellos(NODE_NAMES),
+    "filtered",
+  ),
+  "pass-hellos": plain("the switch forwards it again", (lab) => lab.faults.filterHellos([]), "forwarding"),
   "kill-speaker": onNode("SIGKILL", (lab, node) => runningSpeaker(lab, node).stop("SIGKILL"), "speaker killed"),
   "term-speaker": onNode(
     "SIGTERM, and wait for its end",
@@ -98,6 +104,16 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     "drained",
   ),
   undrain: onNode("take the cordon away", (lab, node) => lab.faults.undrain(node), "takes pods again"),
+  evacuate: onNode(
+    "label it so that its speaker gives its addresses away",
+    (lab, node) => lab.faults.evacuate(node, true),
+    "evacuating",
+  ),
+  "end-evacuation": onNode(
+    "take the label away",
+    (lab, node) => lab.faults.evacuate(node, false),
+    "takes addresses again",
+  ),
   unready: onPod("make a pod's readiness probe fail", false),
   ready: onPod("make it succeed again", true),
   "add-pod": {
@@ -153,8 +169,7 @@ async function status(lab: Lab, _: readonly string[], print: (text: string) => v
   if (balanced.length === 0) return print("no Service of type LoadBalancer");
   const ipsOf = (service: ApiObject): string[] =>
     (service.status.loadBalancer?.ingress ?? []).map((one: ApiObject) => one.ip);
-  const ipv4 = balanced.flatMap(ipsOf).filter((ip: string) => !ip.includes(":"));
-  const answers = await lab.whoAnswers(ipv4);
+  const answers = await lab.whoAnswers(balanced.flatMap(ipsOf));
   const rows: string[][] = [];
   for (const service of balanced) {
     const name = `${service.metadata.namespace}/${service.metadata.name}`;
@@ -165,7 +180,7 @@ async function status(lab: Lab, _: readonly string[], print: (text: string) => v
       rows.push([name, ip, macs.map(withHolder).join(" AND ") || "nobody", withHolder(await lab.neighbour(ip))]);
     }
   }
-  print(table(["SERVICE", "ADDRESS", "ANSWERS ARP", "CLIENT'S NEIGHBOUR TABLE"], rows));
+  print(table(["SERVICE", "ADDRESS", "ANSWERS", "CLIENT'S NEIGHBOUR TABLE"], rows));
 }
 
 function withHolder(mac: string | undefined): string {

@@ -1,9 +1,10 @@
+import { EVACUATE_NODE_LABEL } from "../../src/api/names.ts";
 import type { ApiObject } from "./api.ts";
 import type { Lab } from "./lab.ts";
 import type { LabProcess } from "./lab-process.ts";
 import { NODE_NAMES, type NodeName } from "./plan.ts";
 import { ANNOTATION } from "./pods.ts";
-import { block, forgetNetworkState, type NodeNic, plug } from "./topology.ts";
+import { block, filterHellos, forgetNetworkState, type NodeNic, plug } from "./topology.ts";
 import { nodeReady } from "./until.ts";
 
 const NODE_NICS = ["data", "management"] as const satisfies readonly NodeNic[];
@@ -71,6 +72,11 @@ export class Faults {
     this.#note(node, "eth0 blocked", blocked);
   }
 
+  /** The switch drops the hellos of these nodes, and of no others. */
+  async filterHellos(from: readonly NodeName[]): Promise<void> {
+    await filterHellos(this.#lab.topology, from);
+  }
+
   /** What is wrong with a node's cables; empty where nothing is. */
   cableFaults(node: NodeName): readonly string[] {
     return [...(this.#cables.get(node) ?? [])].sort();
@@ -97,6 +103,12 @@ export class Faults {
   /** Lets the node take pods again; those that were evicted are not put back. */
   async undrain(node: NodeName): Promise<void> {
     await this.#cordon(node, false);
+  }
+
+  /** Labels a node so that its speaker gives its IPs away, or takes them again. */
+  async evacuate(node: NodeName, evacuating: boolean): Promise<void> {
+    const labels = { [EVACUATE_NODE_LABEL]: evacuating ? "true" : null };
+    await this.#lab.api.patch(`/api/v1/nodes/${node}`, { metadata: { labels } });
   }
 
   /** Makes a pod's readiness probe fail, or succeed. */

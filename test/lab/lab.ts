@@ -81,7 +81,7 @@ export interface Lab {
   ): Promise<Answer[]>;
   /** Watches the data segment from the client, and asks who has `asks`. */
   capture(o?: { asks?: readonly string[]; intervalMs?: number }): Promise<Capture>;
-  /** The MACs that answer ARP for each IPv4 address, asked for by nobody's MAC. */
+  /** The MACs that answer ARP or NDP for each address, asked for by nobody's MAC. */
   whoAnswers(ips: readonly string[], forMs?: number): Promise<ReadonlyMap<string, readonly string[]>>;
   /** The MAC that a host of the data segment believes an address to be at. */
   neighbour(ip: string, from?: Space): Promise<string | undefined>;

@@ -59,6 +59,20 @@ export async function block(topology: Topology, node: NodeName, blocked: boolean
   await run(["bridge", "-n", topology.netns("sw"), "link", "set", "dev", `p-${node}`, "state", BRIDGE_STATES[state]]);
 }
 
+/** Lets the switch drop the speakers' own frames, of all nodes or of these, or forward them again. */
+export async function filterHellos(topology: Topology, from: readonly NodeName[]): Promise<void> {
+  const ports = from.map((node) => `p-${node}`).join(", ");
+  const rules = from.length === 0 ? "" : `iifname { ${ports} } ether type ${HELLO_ETHER_TYPE} drop`;
+  const script = [
+    "table bridge lab",
+    "delete table bridge lab",
+    `table bridge lab { chain forward { type filter hook forward priority 0; ${rules} ; } ; }`,
+  ];
+  await run(inNetnsOnly(topology.netns("sw"), ["nft", "-f", "-"]), { input: `${script.join("\n")}\n` });
+}
+
+const HELLO_ETHER_TYPE = "0x88b5";
+
 /** As in linux/if_bridge.h. */
 const BRIDGE_STATES = { disabled: "0", forwarding: "3" };
 

@@ -5,7 +5,7 @@ export function disagreements(world: World): string[] {
   const wrong: string[] = [];
   for (const [ip, candidates] of world.ips) {
     const alive = candidates.filter(({ node }) => world.node(node).running).map(({ node }) => node);
-    const owners = world.answering(ip).map(({ name }) => name);
+    const owners = world.answered(ip).map(({ name }) => name);
     if (owners.length !== (alive.length > 0 ? 1 : 0)) wrong.push(`${ip} is answered by [${owners}]`);
     for (const owner of owners) if (!alive.includes(owner)) wrong.push(`${ip} is answered by ${owner}, no candidate`);
   }
@@ -21,6 +21,8 @@ function strange(world: World, name: string): string[] {
     if (yielding) wrong.push(`${name} yields ${ip}`);
     if (!world.ips.has(ip)) wrong.push(`${name} claims ${ip}, which is assigned no more`);
   }
+  for (const { ip, node } of view?.deputyFor ?? []) wrong.push(`${name} is the deputy of ${node} for ${ip}`);
+  if (view?.isolated) wrong.push(`${name} takes itself for isolated`);
   for (const { node, state, claims, claimsMissing } of view?.neighbours ?? []) {
     const other = world.node(node);
     if ((state === "Heard") !== other.running) wrong.push(`${name} takes ${node} for ${state}`);

@@ -1,3 +1,4 @@
+import type { Candidate } from "../../src/election/candidates.ts";
 import { formatIP } from "../../src/ipam/addresses.ts";
 import type { Arp } from "../../src/l2/arp.ts";
 import type { SimNode } from "./sim-node.ts";
@@ -43,37 +44,52 @@ export class Observer {
     return this.#caches.get(client.name)?.get(ip);
   }
 
-  heardArp(client: SimNode, from: SimNode, arp: Arp): void {
-    this.#caches.get(client.name)?.set(formatIP({ family: "IPv4", value: BigInt(arp.senderIP) }), from);
+  heardArp(client: SimNode, arp: Arp): void {
+    const owner = this.#world.byMac(arp.senderMac);
+    if (owner === undefined) return;
+    this.#caches.get(client.name)?.set(formatIP({ family: "IPv4", value: BigInt(arp.senderIP) }), owner);
   }
 
   look(): void {
-    for (const [ip, candidates] of this.#world.ips) {
-      const able = candidates.map(({ node }) => this.#world.node(node)).filter((node) => node.running && node.started);
-      const answering = this.#world.answering(ip);
-      for (const client of this.#world.nodes) this.#lookAt(client, ip, able, answering);
+    const { nodes, ips } = this.#world;
+    const sides = [...new Set(nodes.map((node) => this.#world.sideOfClient(node)))];
+    const near = new Map(sides.map((side) => [side, nodes.filter((node) => this.#world.reaches(side, node))]));
+    for (const [ip, candidates] of ips) {
+      for (const [side, reached] of near) {
+        const possible = reached.some((node) => node.started && node.running && isIn(candidates, node));
+        const answers: SimNode[] = [];
+        for (const node of reached) {
+          const mac = node.answer(ip);
+          const owner = mac && this.#world.byMac(mac);
+          if (owner !== undefined && !answers.includes(owner)) answers.push(owner);
+        }
+        this.#note("twoMacs", side, ip, answers.length > 1);
+        this.#note("unanswered", side, ip, possible && answers.length === 0);
+        for (const client of nodes)
+          if (this.#world.sideOfClient(client) === side) this.#lookAt(client, ip, possible, reached, answers[0]);
+      }
     }
   }
 
-  #lookAt(client: SimNode, ip: string, able: readonly SimNode[], answering: readonly SimNode[]): void {
-    const near = (node: SimNode) => this.#world.sideOf(node) === this.#world.sideOf(client);
-    const possible = able.some(near);
-    const answers = answering.filter(near);
+  #lookAt(client: SimNode, ip: string, possible: boolean, reached: readonly SimNode[], answer?: SimNode): void {
     const cached = this.sendsTo(client, ip);
-    this.#note("twoMacs", client, ip, answers.length > 1);
-    this.#note("unanswered", client, ip, possible && answers.length === 0);
-    this.#note("cached", client, ip, possible && cached !== undefined && !(cached.powered && near(cached)));
-    if (cached === undefined && answers[0] !== undefined) this.#caches.get(client.name)?.set(ip, answers[0]);
+    this.#note("cached", client.name, ip, possible && cached !== undefined && !reached.includes(cached));
+    if (cached === undefined && answer !== undefined) this.#caches.get(client.name)?.set(ip, answer);
   }
 
-  #note(what: keyof Observed, client: SimNode, ip: string, wrong: boolean): void {
-    const key = `${what} ${client.name} ${ip}`;
+  #note(what: keyof Observed, where: string | number, ip: string, wrong: boolean): void {
+    if (!wrong && this.#since.size === 0) return;
+    const key = `${what} ${where} ${ip}`;
     if (!wrong) {
-      if (this.#since.size > 0) this.#since.delete(key);
+      this.#since.delete(key);
       return;
     }
     const since = this.#since.get(key) ?? this.#world.now() - Observer.STEP_MS;
     this.#since.set(key, since);
     this.#longest[what] = Math.max(this.#longest[what], this.#world.now() - since);
   }
+}
+
+function isIn(candidates: readonly Candidate[], { name }: SimNode): boolean {
+  return candidates.some(({ node }) => node === name);
 }

@@ -26,6 +26,18 @@ test("docs/metrics.md explains exactly the metrics that there are", async () => 
   expect(rows("docs/metrics.md")).toEqual(names.sort());
 });
 
+test("docs/responder.md explains exactly the counters that there are", () => {
+  const source = read("native/src/counters.h");
+  const names = [...source.slice(source.indexOf("kCounterNames")).matchAll(/"([A-Za-z0-9]+)"/g)].map(
+    (match) => match[1],
+  );
+  const lines = [...read("docs/responder.md").matchAll(/^- ((?:`[A-Za-z0-9]+`(?:, )?)+):/gm)].map(
+    (match) => match[1] ?? "",
+  );
+  const explained = lines.flatMap((line) => [...line.matchAll(/`([^`]+)`/g)].map((match) => match[1]));
+  expect(explained).toEqual(names);
+});
+
 test("links between pages lead somewhere", () => {
   const pages = [
     "README.md",

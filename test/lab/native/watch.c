@@ -1,4 +1,4 @@
-/* watch INTERFACE INTERVAL_MS [IPv4 ADDRESS...]: writes the ARP, NS, NA and hello frames that an interface sees, one
+/* watch INTERFACE INTERVAL_MS [ADDRESS...]: writes the ARP, NS, NA and hello frames that an interface sees, one
  * JSON object a line, until its input ends; and asks for the addresses each INTERVAL_MS, from a MAC that nobody has, so
  * that no neighbour table changes by being watched. The answers carry the number of the round that asked. */
 #define _GNU_SOURCE
@@ -21,9 +21,13 @@
 #define ICMPV6_AT 54
 #define NEIGHBOR_SOLICITATION 135
 #define NEIGHBOR_ADVERTISEMENT 136
+#define SOURCE_LINK_LAYER_ADDRESS 1
+#define TARGET_LINK_LAYER_ADDRESS 2
+#define NS_LENGTH (ICMPV6_AT + 32)
 
 static const uint8_t asker_mac[6] = {0x02, 0x48, 0xff, 0xff, 0xff, 0xfe};
 static const uint8_t asker_ip[4] = {192, 0, 2, 250};
+static const uint8_t asker_ip6[16] = {0xfe, 0x80, [8] = 0x00, 0x48, 0xff, 0xff, 0xfe, 0xff, 0xff, 0xfe};
 static long round_number = -1;
 
 static const char *mac_text(const uint8_t *mac, char *out) {
@@ -42,14 +46,20 @@ static void print_arp(const uint8_t *frame, double at) {
   printf("}\n");
 }
 
-static void print_ndp(const uint8_t *frame, double at) {
+static void print_ndp(const uint8_t *frame, ssize_t length, double at) {
   char mac[18], source[INET6_ADDRSTRLEN], target[INET6_ADDRSTRLEN];
   uint8_t flags = frame[ICMPV6_AT + 4];
+  bool advertisement = frame[ICMPV6_AT] == NEIGHBOR_ADVERTISEMENT;
+  // What a neighbour table takes is the option, whoever sent the frame.
+  const uint8_t *option = frame + ICMPV6_AT + 24;
+  bool named = advertisement && length >= ICMPV6_AT + 32 && option[0] == TARGET_LINK_LAYER_ADDRESS && option[1] == 1;
   inet_ntop(AF_INET6, frame + 22, source, sizeof source);
   inet_ntop(AF_INET6, frame + ICMPV6_AT + 8, target, sizeof target);
-  printf("{\"at\":%.3f,\"kind\":\"ndp\",\"op\":\"%s\",\"mac\":\"%s\",\"ip\":\"%s\",\"source\":\"%s\",\"solicited\":%s,\"override\":%s}\n", at,
-         frame[ICMPV6_AT] == NEIGHBOR_SOLICITATION ? "solicitation" : "advertisement", mac_text(frame + 6, mac), target, source,
+  printf("{\"at\":%.3f,\"kind\":\"ndp\",\"op\":\"%s\",\"mac\":\"%s\",\"ip\":\"%s\",\"source\":\"%s\",\"solicited\":%s,\"override\":%s", at,
+         advertisement ? "advertisement" : "solicitation", mac_text(named ? option + 2 : frame + 6, mac), target, source,
          flags & 0x40 ? "true" : "false", flags & 0x20 ? "true" : "false");
+  if (advertisement && memcmp(frame, asker_mac, 6) == 0) printf(",\"round\":%ld", round_number);
+  printf("}\n");
 }
 
 static void print_frame(const uint8_t *frame, ssize_t length, double at) {
@@ -57,9 +67,9 @@ static void print_frame(const uint8_t *frame, ssize_t length, double at) {
   unsigned type = length < 14 ? 0 : frame[12] << 8 | frame[13];
   if (type == ETHERTYPE_ARP && length >= ARP_LENGTH && memcmp(frame + 6, asker_mac, 6) != 0) {
     print_arp(frame, at);
-  } else if (type == ETHERTYPE_IPV6 && length >= ICMPV6_AT + 24 && frame[20] == IPPROTO_ICMPV6 &&
+  } else if (type == ETHERTYPE_IPV6 && memcmp(frame + 6, asker_mac, 6) != 0 && length >= ICMPV6_AT + 24 && frame[20] == IPPROTO_ICMPV6 &&
              (frame[ICMPV6_AT] == NEIGHBOR_SOLICITATION || frame[ICMPV6_AT] == NEIGHBOR_ADVERTISEMENT)) {
-    print_ndp(frame, at);
+    print_ndp(frame, length, at);
   } else if (type == ETHERTYPE_HELLO) {
     printf("{\"at\":%.3f,\"kind\":\"hello\",\"mac\":\"%s\",\"bytes\":%zd}\n", at, mac_text(frame + 6, mac), length);
   }
@@ -85,6 +95,33 @@ static void receive(int fd) {
     }
     print_frame(frame, got, at);
   }
+}
+
+/* Of the ICMPv6 message in a frame, with its pseudo-header (RFC 8200 section 8.1). */
+static uint16_t checksum(const uint8_t *frame, int length) {
+  uint32_t sum = (uint32_t)length + IPPROTO_ICMPV6;
+  for (int i = 22; i < ICMPV6_AT + length; i += 2) sum += (uint32_t)(frame[i] << 8 | frame[i + 1]);
+  while (sum >> 16 != 0) sum = (sum & 0xffff) + (sum >> 16);
+  return (uint16_t)~sum;
+}
+
+static void ask6(int fd, const struct in6_addr *target) {
+  uint8_t frame[NS_LENGTH] = {0x33, 0x33, 0xff, [12] = 0x86, 0xdd, 0x60, [19] = 32, IPPROTO_ICMPV6, 255};
+  static const uint8_t solicited_node[13] = {0xff, 0x02, [11] = 0x01, 0xff};
+  memcpy(frame + 3, target->s6_addr + 13, 3);
+  memcpy(frame + 6, asker_mac, 6);
+  memcpy(frame + 22, asker_ip6, 16);
+  memcpy(frame + 38, solicited_node, 13);
+  memcpy(frame + 51, target->s6_addr + 13, 3);
+  frame[ICMPV6_AT] = NEIGHBOR_SOLICITATION;
+  memcpy(frame + ICMPV6_AT + 8, target, 16);
+  frame[ICMPV6_AT + 24] = SOURCE_LINK_LAYER_ADDRESS;
+  frame[ICMPV6_AT + 25] = 1;
+  memcpy(frame + ICMPV6_AT + 26, asker_mac, 6);
+  uint16_t sum = checksum(frame, NS_LENGTH - ICMPV6_AT);
+  frame[ICMPV6_AT + 2] = (uint8_t)(sum >> 8);
+  frame[ICMPV6_AT + 3] = (uint8_t)sum;
+  send(fd, frame, sizeof frame, 0);
 }
 
 static void ask(int fd, const struct in_addr *target) {
@@ -113,9 +150,13 @@ int watch_main(int argc, char **argv) {
   if (argc < 3 || argc - 3 > MAX_TARGETS) fail("usage: lab-tool watch INTERFACE INTERVAL_MS [ADDRESS...]");
   int64_t interval = parse_number("interval", argv[2], 1) * 1000;
   struct in_addr targets[MAX_TARGETS];
-  int count = argc - 3;
-  for (int i = 0; i < count; i++)
-    if (inet_pton(AF_INET, argv[i + 3], &targets[i]) != 1) fail("%s is no IPv4 address", argv[i + 3]);
+  struct in6_addr targets6[MAX_TARGETS];
+  int count = argc - 3, count4 = 0, count6 = 0;
+  for (int i = 0; i < count; i++) {
+    if (inet_pton(AF_INET, argv[i + 3], &targets[count4]) == 1) count4++;
+    else if (inet_pton(AF_INET6, argv[i + 3], &targets6[count6]) == 1) count6++;
+    else fail("%s is no IP address", argv[i + 3]);
+  }
   int fd = open_socket(argv[1]);
   schedule_realtime();
   printf("started\n");
@@ -129,7 +170,8 @@ int watch_main(int argc, char **argv) {
     if (polls[1].revents != 0 && input_ended()) break;
     if (count == 0 || monotonic_us() < due) continue;
     round_number++;
-    for (int i = 0; i < count; i++) ask(fd, &targets[i]);
+    for (int i = 0; i < count4; i++) ask(fd, &targets[i]);
+    for (int i = 0; i < count6; i++) ask6(fd, &targets6[i]);
     due += interval;
     if (monotonic_us() > due) due = monotonic_us() + interval;
   }

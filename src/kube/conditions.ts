@@ -30,5 +30,10 @@ const FIELDS = ["status", "reason", "message", "observedGeneration"] as const;
 
 function transitionTime(known: Condition | undefined, wanted: WantedCondition, now: number): string {
   if (known?.status === wanted.status && known.lastTransitionTime !== "") return known.lastTransitionTime;
-  return new Date(Math.floor(now / 1000) * 1000).toISOString().replace(".000Z", "Z");
+  return wholeSeconds(now);
+}
+
+/** Writes a time in milliseconds since 1970 as the Kubernetes API does. */
+export function wholeSeconds(ms: number): string {
+  return new Date(Math.floor(ms / 1000) * 1000).toISOString().replace(".000Z", "Z");
 }

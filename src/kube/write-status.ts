@@ -1,13 +1,15 @@
-import { isStatus } from "../kube/api-error.ts";
-import { type KubeClient, MERGE_PATCH } from "../kube/client.ts";
-import type { Kept } from "../kube/resource.ts";
-import { patchStatus } from "../kube/status-patch.ts";
-import type { ControllerMetrics } from "./metrics.ts";
+import { isStatus } from "./api-error.ts";
+import { type KubeClient, MERGE_PATCH } from "./client.ts";
+import type { Kept } from "./resource.ts";
+import { patchStatus } from "./status-patch.ts";
+
+/** How a write went; after a conflict another try follows at once. */
+export type WriteResult = "written" | "conflict" | "failed";
 
 export interface StatusWrite<T extends Kept> {
   readonly client: Pick<KubeClient, "request">;
-  readonly metrics: ControllerMetrics;
-  readonly kind: "Service" | "IPPool";
+  /** Counts how it went. */
+  readonly wrote: (result: WriteResult) => void;
   readonly path: string;
   /** As it was last seen; absent: it has to be asked for. */
   readonly object?: T;
@@ -22,19 +24,19 @@ export interface StatusWrite<T extends Kept> {
  * whether something was written: not so either where the object is gone.
  */
 export async function writeStatus<T extends Kept>(write: StatusWrite<T>): Promise<boolean> {
-  const { metrics, kind, object } = write;
+  const { wrote, object } = write;
   try {
     const written = object ? await writeSeen(write, object) : await writeAnew(write);
-    if (written) metrics.wrote(kind, "written");
+    if (written) wrote("written");
     return written;
   } catch (error) {
-    metrics.wrote(kind, "failed");
+    wrote("failed");
     throw error;
   }
 }
 
 async function writeSeen<T extends Kept>(write: StatusWrite<T>, object: T): Promise<boolean> {
-  const { client, metrics, kind, path, signal } = write;
+  const { client, wrote, path, signal } = write;
   const patch = write.build(object);
   if (patch === undefined) return false;
   const { metadata } = patch as { readonly metadata?: object };
@@ -45,7 +47,7 @@ async function writeSeen<T extends Kept>(write: StatusWrite<T>, object: T): Prom
   } catch (error) {
     if (isStatus(error, 404)) return false;
     if (!isStatus(error, 409)) throw error;
-    metrics.wrote(kind, "conflict");
+    wrote("conflict");
     return await writeAnew(write);
   }
 }

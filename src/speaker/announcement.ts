@@ -1,0 +1,184 @@
+import { CONDITION } from "../api/names.ts";
+import type { Condition, Service } from "../api/objects.ts";
+import type { ANNOUNCED_REASONS } from "../api/reasons.ts";
+import type { Candidates } from "../election/candidates.ts";
+import { rendezvousHash } from "../election/rendezvous-hash.ts";
+import { canonicalIP } from "../ipam/addresses.ts";
+import { type WantedCondition, wholeSeconds } from "../kube/conditions.ts";
+import { keyOf } from "../kube/resource.ts";
+import { assignedIPs } from "./assigned-ips.ts";
+import type { Claimant } from "./claimants.ts";
+import type { Presence } from "./presence.ts";
+
+/** Who may announce an IP, or why nobody is asked to. */
+export type IPIntent =
+  | { readonly what: "NoPool" }
+  | { readonly what: "NotAnnounced"; readonly pool: string }
+  | { readonly what: "Announced"; readonly candidates: Candidates };
+
+/** What one speaker knows at one moment. */
+export interface AnnouncementView {
+  readonly self: string;
+  /** The nodes that have a Speaker object. */
+  readonly speakers: readonly string[];
+  readonly presence: (node: string) => Presence;
+  /** By IP, in canonical text. */
+  readonly claimants: ReadonlyMap<string, readonly Claimant[]>;
+  readonly intents: ReadonlyMap<string, IPIntent>;
+}
+
+export interface Announcement {
+  /** What the condition Announced shall say; undefined: it shall not be there. */
+  readonly wanted: WantedCondition | undefined;
+  /** The node whose claim decides who writes; undefined: nobody has an IP of it. */
+  readonly owner: string | undefined;
+  /** False: it may be over in a moment, as between a death and the takeover. */
+  readonly settled: boolean;
+}
+
+type Reason = (typeof ANNOUNCED_REASONS)[number];
+
+/** What is to be said of one IP. */
+interface Part {
+  readonly reason: Reason;
+  readonly announced: boolean;
+  readonly text: string;
+  readonly settled: boolean;
+}
+
+/** Of candidates, so many are named. */
+const NAMED = 5;
+
+/** Gives what the condition Announced of a Service shall say; the same on every speaker that knows the same. `nowMs`: since 1970. */
+export function announcement(service: Service, view: AnnouncementView, nowMs: number): Announcement {
+  const ips = ipsOf(service);
+  const owner = ips.map((ip) => ownerOf(ip, view)).find((node) => node !== undefined);
+  if (ips.length === 0) return { wanted: undefined, owner, settled: false };
+  const stored = announcedOf(service.conditions)?.message ?? "";
+  const parts = ips.map((ip) => partOf(ip, view, stored, nowMs));
+  const decides = parts.find(({ announced }) => !announced) ?? parts.find(({ reason }) => reason !== "Layer2");
+  const wanted: WantedCondition = {
+    type: CONDITION.announced,
+    status: parts.every(({ announced }) => announced) ? "True" : "False",
+    reason: decides?.reason ?? "Layer2",
+    message: parts.map(({ text }) => text).join("; "),
+  };
+  return { wanted, owner, settled: owner !== undefined && parts.every(({ settled }) => settled) };
+}
+
+/**
+ * Says which node writes the condition of a Service: the one that has its (first) IP, where its speaker can; else the
+ * first by rendezvous hash of those that can.
+ */
+export function writerOf(service: Service, { owner }: Announcement, view: AnnouncementView): string | undefined {
+  const can = (node: string) => node === view.self || view.presence(node) === "Speaking";
+  if (owner !== undefined && can(owner)) return owner;
+  const key = keyOf(service.meta);
+  let first: string | undefined;
+  for (const node of view.speakers) {
+    if (!can(node)) continue;
+    const order = first === undefined ? 1 : rendezvousHash(node, key) - rendezvousHash(first, key);
+    if (order > 0 || (order === 0 && first !== undefined && node < first)) first = node;
+  }
+  return first;
+}
+
+/** The condition Announced among a Service's conditions. */
+export function announcedOf(conditions: readonly Condition[]): Condition | undefined {
+  return conditions.find(({ type }) => type === CONDITION.announced);
+}
+
+/** Says whether a Service's conditions say what they shall. */
+export function isSaid(conditions: readonly Condition[], wanted: WantedCondition | undefined): boolean {
+  const stored = announcedOf(conditions);
+  if (stored === undefined || wanted === undefined) return stored === wanted;
+  const { status, reason, message } = stored;
+  return status === wanted.status && reason === wanted.reason && message === wanted.message;
+}
+
+/** The node whose claim of an IP stands. What nobody may have, nobody does: a record may be older than that. */
+function ownerOf(ip: string, { claimants, intents }: AnnouncementView): string | undefined {
+  const intent = intents.get(ip);
+  if (intent?.what !== "Announced" || intent.candidates.candidates.length === 0) return undefined;
+  return claimants.get(ip)?.[0]?.node;
+}
+
+/** The IPs of a Service, in canonical text; read once, since most Services stay as they are. */
+export function ipsOf(service: Service): readonly string[] {
+  const known = readings.get(service) ?? [...new Set(assignedIPs(service).flatMap((ip) => canonicalIP(ip) ?? []))];
+  readings.set(service, known);
+  return known;
+}
+
+const readings = new WeakMap<Service, readonly string[]>();
+
+function partOf(ip: string, view: AnnouncementView, stored: string, nowMs: number): Part {
+  const intent = view.intents.get(ip);
+  const nobody = (reason: Reason, why: string): Part => ({
+    reason,
+    announced: false,
+    text: `${ip} by nobody: ${why}`,
+    settled: reason !== "Pending",
+  });
+  // An IP whose pool is away is in nobody's snapshot, and one without candidates is dropped, whatever is recorded.
+  if (intent === undefined) return nobody("Pending", "its pool is not known yet");
+  if (intent.what === "NoPool") return nobody("NoPool", "no IPPool contains it");
+  if (intent.what === "NotAnnounced")
+    return nobody("NotAnnounced", `pool "${intent.pool}" has no layer2 entry in its spec.announce`);
+  const { candidates, reason } = intent.candidates;
+  if (reason === "NoEndpoints") return nobody("NoEndpoints", "no endpoint of the Service serves");
+  if (candidates.length === 0) return nobody("NoCandidate", `no node may: ${excludedText(intent.candidates)}`);
+  const claimed = view.claimants.get(ip) ?? [];
+  if (claimed.some(({ announces }) => announces)) return announcedPart(ip, claimed, stored, nowMs);
+  const blocked = claimed.find(({ rival }) => rival !== undefined);
+  if (blocked?.rival !== undefined)
+    return nobody(
+      "AddressConflict",
+      `${rivalText(blocked.rival)} has it already, as ${blocked.node} sees on ${blocked.interface}`,
+    );
+  const names = candidates.map(({ node }) => node);
+  const alive = names.filter((node) => node === view.self || view.presence(node) !== "Dead");
+  if (alive.length === 0) return nobody("NoSpeaker", `no speaker is there on ${some(names)}`);
+  return nobody("Pending", `${some(alive)} may, and none does yet`);
+}
+
+function announcedPart(ip: string, claimed: readonly Claimant[], stored: string, nowMs: number): Part {
+  const texts = claimed.map(({ node, interface: name, mac, rival, sinceMs = nowMs }) => {
+    const by = `${ip} by node ${node} on ${name} (${mac}) since `;
+    const more = rival === undefined ? "" : `, and ${rivalText(rival)} answers for it too`;
+    return `${by}${sinceIn(stored, by) ?? wholeSeconds(sinceMs)}${more}`;
+  });
+  const conflict = claimed.some(({ rival }) => rival !== undefined);
+  return {
+    reason: conflict ? "AddressConflict" : "Layer2",
+    announced: true,
+    text: texts.join("; "),
+    settled: true,
+  };
+}
+
+/** The time in the stored message after the same words: it stays through restarts, and whoever writes. */
+function sinceIn(stored: string, by: string): string | undefined {
+  const at = stored.indexOf(by);
+  if (at < 0) return undefined;
+  const time = stored.slice(at + by.length, at + by.length + TIME_LENGTH);
+  return TIME.test(time) ? time : undefined;
+}
+
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/;
+const TIME_LENGTH = "2026-01-01T00:00:00Z".length;
+
+function rivalText({ mac, node }: { readonly mac: string; readonly node?: string | undefined }): string {
+  return node === undefined ? `a stranger (${mac})` : `node ${node} (${mac})`;
+}
+
+function excludedText({ excluded }: Candidates): string {
+  if (excluded.length === 0) return "there is none";
+  return some(excluded.map(({ node, reason }) => `${node} (${reason})`));
+}
+
+function some(names: readonly string[]): string {
+  const more = names.length - NAMED;
+  const named = names.slice(0, NAMED).join(", ");
+  return more > 0 ? `${named} and ${more} more` : named;
+}

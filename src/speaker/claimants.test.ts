@@ -1,0 +1,95 @@
+import { expect, test } from "vitest";
+import type { Speaker } from "../api/speaker.ts";
+import { type ClaimantsInput, claimants } from "./claimants.ts";
+import type { SegmentState } from "./segment-messages.ts";
+
+const IP = "192.0.2.1";
+type Layer2 = NonNullable<Speaker["status"]["layer2"]>;
+
+function speaker(
+  name: string,
+  claims: readonly string[],
+  more: { subnet?: string; conflicts?: Layer2["conflicts"] } = {},
+): Speaker {
+  const { subnet = "192.0.2.11/24", conflicts } = more;
+  return {
+    meta: { name } as Speaker["meta"],
+    status: {
+      interfaces: [{ name: "eth0", mac: `mac-${name}`, subnets: [subnet, "fe80::1/64"] }],
+      layer2: { claims: [{ interface: "eth0", ips: [...claims] }], ...(conflicts && { conflicts }) },
+    },
+  };
+}
+function own(epoch: bigint | undefined, more: { tentative?: boolean; rival?: { announced: boolean } } = {}) {
+  const conflicts = more.rival ? [{ ip: IP, mac: "mac-x", node: undefined, sinceMs: 0, ...more.rival }] : [];
+  return {
+    interface: "eth0",
+    claims: epoch === undefined ? [] : [{ ip: IP, epoch, yielding: false, tentative: more.tentative }],
+    view: { conflicts } as unknown as SegmentState["view"],
+  };
+}
+const interfaces = [{ name: "eth0", mac: "mac-n1", addresses: ["192.0.2.10/24"] }];
+function found(more: Partial<ClaimantsInput>) {
+  const all = claimants({ self: "n1", speakers: [], segments: [], interfaces, presence: () => "Speaking", ...more });
+  return (all.get(IP) ?? []).map(({ node, mac, announces, rival }) => [node, mac, announces, rival?.mac]);
+}
+
+test.each<{ name: string; more: Partial<ClaimantsInput>; want: unknown[] }>([
+  { name: "nobody", more: {}, want: [] },
+  { name: "this node by what it does", more: { segments: [own(3n)] }, want: [["n1", "mac-n1", true, undefined]] },
+  {
+    name: "another by its record; this node's own record says nothing",
+    more: { speakers: [speaker("n1", [`${IP}=9`]), speaker("n2", [`${IP}=3`])] },
+    want: [["n2", "mac-n2", true, undefined]],
+  },
+  {
+    name: "of two on a segment the higher epoch",
+    more: { segments: [own(5n)], speakers: [speaker("n2", [`${IP}=3`]), speaker("n3", [`${IP}=7`])] },
+    want: [["n3", "mac-n3", true, undefined]],
+  },
+  {
+    name: "one of each segment, the best claim first",
+    more: { segments: [own(5n)], speakers: [speaker("n2", [`${IP}=7`], { subnet: "198.51.100.2/24" })] },
+    want: [
+      ["n2", "mac-n2", true, undefined],
+      ["n1", "mac-n1", true, undefined],
+    ],
+  },
+  {
+    name: "not the dead",
+    more: { segments: [own(4n)], speakers: [speaker("n2", [`${IP}=5`])], presence: () => "Dead" as const },
+    want: [["n1", "mac-n1", true, undefined]],
+  },
+  {
+    name: "one that still asks",
+    more: { segments: [own(1n, { tentative: true })] },
+    want: [["n1", "mac-n1", false, undefined]],
+  },
+  {
+    name: "one that a stranger keeps from announcing",
+    more: { segments: [own(1n, { tentative: true, rival: { announced: false } })] },
+    want: [["n1", "mac-n1", false, "mac-x"]],
+  },
+  {
+    name: "one that announces in spite of a stranger",
+    more: { segments: [own(1n, { rival: { announced: true } })] },
+    want: [["n1", "mac-n1", true, "mac-x"]],
+  },
+  {
+    name: "another that a stranger keeps from announcing, by what its Speaker shows",
+    more: {
+      speakers: [
+        speaker("n2", [], { conflicts: [{ interface: "eth0", ip: IP, mac: "mac-x", announced: false, since: "" }] }),
+      ],
+    },
+    want: [["n2", "mac-n2", false, "mac-x"]],
+  },
+  {
+    name: "one who announces rather than one who would",
+    more: {
+      segments: [own(9n, { tentative: true, rival: { announced: false } })],
+      speakers: [speaker("n2", [`${IP}=3`])],
+    },
+    want: [["n2", "mac-n2", true, undefined]],
+  },
+])("who has an address: $name", ({ more, want }) => expect(found(more)).toEqual(want));
