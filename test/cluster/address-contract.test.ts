@@ -60,11 +60,14 @@ test("a new Service costs one write and one event, and none when others change i
   await restartController();
   await settled();
   expect(names.map(writes)).toEqual(names.map((name) => (name === "s0" ? 2 + 5 : 2)));
-  type Events = { items: { reason: string; note: string; regarding: { name: string } }[] };
+  type Told = { reason: string; note: string; regarding: { name: string }; reportingController?: string };
+  type Events = { items: Told[] };
   const path = `/apis/events.k8s.io/v1/namespaces/${namespace}/events`;
   const told = async () => {
     const { items } = await client.request<Events>({ method: "GET", path });
-    return items.map(({ reason, note, regarding }) => `${regarding.name}: ${reason}: ${note}`).sort();
+    // The API server tells of Services too: when it has repaired what it knows of their ClusterIPs.
+    const own = items.filter(({ reportingController }) => reportingController === "herald-controller");
+    return own.map(({ reason, note, regarding }) => `${regarding.name}: ${reason}: ${note}`).sort();
   };
   const expected = names.map((name) => `${name}: Assigned: ${ips(name)} from pool "p"`).sort();
   await expect.poll(told, { timeout: 10_000 }).toEqual(expected);

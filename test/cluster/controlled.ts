@@ -268,7 +268,7 @@ async function untilSeen<T extends Seen>(
   return seen;
 }
 
-/** The events about an object as it is there now, oldest first. */
+/** The controller's events about an object as it is there now, oldest first; the API server tells of Services too. */
 export async function eventsAbout(
   kind: string,
   name: string,
@@ -282,11 +282,13 @@ export async function eventsAbout(
       note: string;
       eventTime: string;
       regarding: { kind: string; uid: string };
+      reportingController?: string;
     }[];
   };
   const events = `/apis/events.k8s.io/v1/namespaces/${of}/events`;
   const { items } = await client.request<Events>({ method: "GET", path: events });
   return items
+    .filter(({ reportingController }) => reportingController === "herald-controller")
     .filter(({ regarding }) => regarding.kind === kind && regarding.uid === metadata.uid)
     .sort((a, b) => (a.eventTime < b.eventTime ? -1 : 1))
     .map(({ type, reason, note }) => ({ type, reason, note }));
