@@ -68,17 +68,25 @@ function observe() {
   };
   const ended = (async () => {
     for await (const { object } of client.watch(SERVICES, {}, over.signal)) see(object as Seen);
-  })().catch(() => {});
+  })().catch((error: unknown) => {
+    if (!over.signal.aborted) wrong.push(`the test's watch ended: ${error}`);
+  });
   return {
     first,
     wrong,
     /** Resolves when so many Services have an address. */
     async have(count: number): Promise<void> {
-      const { promise, resolve } = Promise.withResolvers<void>();
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
       const look = () => first.size >= count && resolve();
       looks.add(look);
       look();
-      await promise;
+      const tooLong = setTimeout(() => {
+        const logs = running.map(({ lines }) => JSON.stringify(lines.slice(-3)));
+        reject(
+          new Error(`${first.size} of ${count} Services have an address; ${wrong.join()}; logs: ${logs.join(" ")}`),
+        );
+      }, 40_000);
+      await promise.finally(() => clearTimeout(tooLong));
     },
     async end(): Promise<void> {
       over.abort();
