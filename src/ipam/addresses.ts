@@ -17,8 +17,8 @@ export function parseIP(text: string): IP | undefined {
     const value = parseIPv4(text);
     return value === undefined ? undefined : { family: "IPv4", value: BigInt(value) };
   }
-  const value = parseIPv6(text);
-  return value === undefined || value >> 32n === MAPPED ? undefined : { family: "IPv6", value };
+  const bytes = parseIPv6(text);
+  return bytes && { family: "IPv6", value: toBigInt(bytes) };
 }
 
 /** Writes the canonical text: for IPv6 that of RFC 5952. */
@@ -44,9 +44,8 @@ export function bitsOf(family: IPFamily): 32 | 128 {
 /** Says in a person's words why `text` is no address, and what to write instead. */
 export function whyNotIP(text: string): string {
   if (text.includes("%")) return `has a zone id; write ${text.slice(0, text.indexOf("%")) || "the address"} without it`;
-  const mapped = text.includes(":") ? parseIPv6(text) : undefined;
-  if (mapped !== undefined)
-    return `is an IPv4-mapped IPv6 address; write ${formatIPv4(Number(mapped & 0xffff_ffffn))} instead`;
+  const mapped = readIPv6(text);
+  if (mapped !== undefined) return `is an IPv4-mapped IPv6 address; write ${mapped.subarray(12).join(".")} instead`;
   const zeros = /^\d+(\.\d+){3}$/.test(text) ? text.replace(/\b0+(?=\d)/g, "") : text;
   if (zeros !== text && parseIPv4(zeros) !== undefined) return `has leading zeros; write ${zeros} instead`;
   return "is not an IPv4 or IPv6 address";
@@ -54,9 +53,6 @@ export function whyNotIP(text: string): string {
 
 /** Characters of the longest IPv6 text, eight full groups with an IPv4 tail. */
 const LONGEST = 45;
-
-/** The upper 96 bits of ::ffff:0:0/96 (RFC 4291 section 2.5.5.2). */
-const MAPPED = 0xffffn;
 
 /** Reads an IPv4 address in dotted decimal, as parseIP does, without the cost of a bigint. */
 export function parseIPv4(text: string): number | undefined {
@@ -77,34 +73,73 @@ export function parseIPv4(text: string): number | undefined {
   return dots === 3 && octet >= 0 ? value * 256 + octet : undefined;
 }
 
-function parseIPv6(text: string): bigint | undefined {
-  const gap = text.indexOf("::");
-  const head = groups(gap < 0 ? text : text.slice(0, gap), gap < 0);
-  const tail = gap < 0 ? [] : groups(text.slice(gap + 2), true);
-  if (head === undefined || tail === undefined) return undefined;
-  const missing = 8 - head.length - tail.length;
-  if (gap < 0 ? missing !== 0 : missing < 1) return undefined;
-  let value = 0n;
-  for (const group of head) value = (value << 16n) | BigInt(group);
-  value <<= BigInt(16 * missing);
-  for (const group of tail) value = (value << 16n) | BigInt(group);
-  return value;
+/** Reads an IPv6 address into its 16 bytes, as parseIP does, without the cost of a bigint. */
+export function parseIPv6(text: string): Uint8Array | undefined {
+  if (text.length > LONGEST) return undefined;
+  const bytes = readIPv6(text);
+  return bytes === undefined || isMapped(bytes) ? undefined : bytes;
 }
 
-/** Reads colon-separated groups of 16 bits; where they end the address, the last two may be written as IPv4. */
-function groups(text: string, atEnd: boolean): number[] | undefined {
-  if (text === "") return [];
-  const parts = text.split(":");
-  const out: number[] = [];
-  for (const [at, part] of parts.entries()) {
-    if (/^[0-9a-f]{1,4}$/i.test(part)) out.push(Number.parseInt(part, 16));
-    else {
-      const ipv4 = atEnd && at === parts.length - 1 ? parseIPv4(part) : undefined;
-      if (ipv4 === undefined) return undefined;
-      out.push(ipv4 >>> 16, ipv4 & 0xffff);
+/** Reads any IPv6 address, also an IPv4-mapped one. */
+function readIPv6(text: string): Uint8Array | undefined {
+  const bytes = new Uint8Array(16);
+  let at = 0; // of the group that is being read
+  let gap = -1; // where "::" stands
+  let digits = 0;
+  let value = 0;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    const digit = hexDigit(code);
+    if (digit >= 0) {
+      if (at === 16 || ++digits > 4) return undefined;
+      value = value * 16 + digit;
+      bytes[at] = value >> 8;
+      bytes[at + 1] = value & 0xff;
+      continue;
     }
+    if (code === DOT) {
+      // What is left is the last two groups, written as IPv4.
+      const tail = at > 12 ? undefined : parseIPv4(text.slice(i - digits));
+      if (tail === undefined) return undefined;
+      bytes.set([tail >>> 24, tail >>> 16, tail >>> 8, tail], at);
+      at += 4;
+      digits = 0;
+      break;
+    }
+    const double = text.charCodeAt(i + 1) === COLON;
+    if (code !== COLON || (!double && (digits === 0 || i === text.length - 1))) return undefined;
+    if (digits > 0) at += 2;
+    if (double) {
+      if (gap >= 0) return undefined;
+      gap = at;
+      i++;
+    }
+    digits = value = 0;
   }
-  return out;
+  if (digits > 0) at += 2;
+  if (gap < 0 ? at !== 16 : at > 14) return undefined;
+  if (gap >= 0) bytes.copyWithin(16 - (at - gap), gap, at).fill(0, gap, 16 - (at - gap));
+  return bytes;
+}
+
+const COLON = 0x3a;
+const DOT = 0x2e;
+
+/** Gives -1 for what is none. */
+function hexDigit(code: number): number {
+  if (code >= 0x30 && code <= 0x39) return code - 0x30;
+  const letter = code | 0x20;
+  return letter >= 0x61 && letter <= 0x66 ? letter - 0x61 + 10 : -1;
+}
+
+/** Tells whether an address is of ::ffff:0:0/96 (RFC 4291 section 2.5.5.2). */
+function isMapped(bytes: Uint8Array): boolean {
+  return bytes[10] === 0xff && bytes[11] === 0xff && bytes.subarray(0, 10).every((byte) => byte === 0);
+}
+
+function toBigInt(bytes: Uint8Array): bigint {
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  return (view.getBigUint64(0) << 64n) | view.getBigUint64(8);
 }
 
 function formatIPv4(value: number): string {
