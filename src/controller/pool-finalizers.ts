@@ -7,6 +7,7 @@ import { patchObject } from "../kube/status-patch.ts";
 import type { Store } from "../kube/store.ts";
 import { WorkQueue } from "../kube/work-queue.ts";
 import type { TermDeps } from "./term.ts";
+import { workOff } from "./work-off.ts";
 
 /**
  * Keeps the finalizer on the pools that Services hold addresses of, so that a deleted one stays, and is announced, until
@@ -47,16 +48,9 @@ export class PoolFinalizers {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { log, metrics } = this.#deps;
-    await this.queue.run({
-      workers: 1,
-      handle: (name) => this.#handle(name, signal),
-      failed: (pool, error, retryInMs) => {
-        metrics.retried("finalizers");
-        log.warn("the finalizer of an IPPool was not written; it is tried again", { pool, error, retryInMs });
-      },
-      signal,
-    });
+    const work = { queue: "finalizers", workers: 1, what: "the finalizer of an IPPool", field: "pool" } as const;
+    const handle = (key: string) => this.#handle(key, signal);
+    await workOff(this.queue, { ...work, handle, signal }, this.#deps);
   }
 
   async #handle(name: string, signal: AbortSignal): Promise<void> {
@@ -70,7 +64,7 @@ export class PoolFinalizers {
     try {
       const build = (raw: Readonly<Record<string, unknown>>) => {
         const metadata = record(raw.metadata);
-        const holders = this.#book.report(name)?.holders;
+        const holders = this.#book.holders(name);
         if (metadata.uid !== uid || holders === undefined) return undefined;
         return finalizerPatch(texts(metadata.finalizers), holders > 0, metadata.deletionTimestamp !== undefined);
       };
@@ -82,7 +76,7 @@ export class PoolFinalizers {
   }
 
   #isWrong(pool: IPPool): boolean {
-    const holders = this.#book.report(pool.meta.name)?.holders;
+    const holders = this.#book.holders(pool.meta.name);
     if (holders === undefined) return false;
     return isMarked(pool) ? holders === 0 : holders > 0 && !pool.meta.deleting;
   }

@@ -9,6 +9,7 @@ import { writeStatus } from "../kube/write-status.ts";
 import { poolEvents } from "./pool-events.ts";
 import { poolPatch } from "./pool-patch.ts";
 import type { TermDeps } from "./term.ts";
+import { workOff } from "./work-off.ts";
 
 /** A pool's status is written no more often than this, so that many assignments are one write. */
 const EVERY_MS = 1000;
@@ -52,16 +53,9 @@ export class PoolWriter {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { log, metrics } = this.#deps;
-    await this.queue.run({
-      workers: 1,
-      handle: (name) => this.#handle(name, signal),
-      failed: (pool, error, retryInMs) => {
-        metrics.retried("pools");
-        log.warn("the status of an IPPool was not written; it is tried again", { pool, error, retryInMs });
-      },
-      signal,
-    });
+    const work = { queue: "pools", workers: 1, what: "the status of an IPPool", field: "pool" } as const;
+    const handle = (key: string) => this.#handle(key, signal);
+    await workOff(this.queue, { ...work, handle, signal }, this.#deps);
     this.#usageTimer?.();
   }
 

@@ -12,6 +12,7 @@ import { serviceEvents } from "./service-events.ts";
 import { forgetPatch, isTold, leavingPatch, type ServicePatch, servicePatch, type Told } from "./service-patch.ts";
 import type { TermDeps } from "./term.ts";
 import { Turnover } from "./turnover.ts";
+import { workOff } from "./work-off.ts";
 
 const WORKERS = 32;
 
@@ -65,16 +66,9 @@ export class ServiceWriter {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { log, metrics } = this.#deps;
-    await this.queue.run({
-      workers: WORKERS,
-      handle: (key) => this.#handle(key, signal),
-      failed: (service, error, retryInMs) => {
-        metrics.retried("services");
-        log.warn("the status of a Service was not written; it is tried again", { service, error, retryInMs });
-      },
-      signal,
-    });
+    const work = { queue: "services", workers: WORKERS, what: "the status of a Service", field: "service" } as const;
+    const handle = (key: string) => this.#handle(key, signal);
+    await workOff(this.queue, { ...work, handle, signal }, this.#deps);
   }
 
   #isOurs(service: Service): boolean {
@@ -124,11 +118,11 @@ export class ServiceWriter {
     if (service === undefined || service.ingress.length === 0 || !this.#isOurs(service)) return [];
     const outcome = this.#book.outcome(key);
     if (outcome === undefined || outcome.state === "Undecided") return [];
-    const has = textsOf(service.ingress);
-    const held = isTold(outcome) ? heldBy(outcome) : undefined;
-    if (held) return without(has, held.ips.map(formatIP));
+    const held = isTold(outcome) ? heldBy(outcome)?.ips.map(formatIP) : undefined;
+    // Nearly always it has what it holds, as it was written: nothing has to be parsed for that.
+    if (held) return without(textsOf(service.ingress.filter(({ ip = "" }) => !held.includes(ip))), held);
     const ingress = this.#patch(service, outcome)?.status?.loadBalancer?.ingress;
-    return ingress === undefined ? [] : without(has, textsOf(ingress));
+    return ingress === undefined ? [] : without(textsOf(service.ingress), textsOf(ingress));
   }
 
   /** Tells whether a Service has to wait until another is without an address that `patch` gives it. */

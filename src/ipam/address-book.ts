@@ -140,6 +140,11 @@ export class AddressBook {
     };
   }
 
+  /** Counts the Services that hold addresses of a pool; undefined where there is no such pool. */
+  holders(name: string): number | undefined {
+    return this.#pools.get(name) && this.#holdings.holdersOf(name).size;
+  }
+
   /** Counts the Services by what they have got: "Assigned", or the reason why they wait. */
   census(): ReadonlyMap<string, number> {
     const counts = new Map<string, number>();

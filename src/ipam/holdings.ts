@@ -236,9 +236,11 @@ export class Holdings {
     const kept = held.ips.filter((ip) => wanted.includes(ip.family));
     if (kept.length > 0 && kept.length < held.ips.length) this.assign(entry, { ...held, ips: kept });
     const before = entry.stranding;
-    const successor = entry.held && successorOf({ demand, held: entry.held, labels: this.labelsOf(entry) }, this.pools);
-    if (successor !== undefined && entry.held) this.assign(entry, { ...entry.held, pool: successor });
-    else this.#strand(entry);
+    this.#strand(entry);
+    const isStranded = entry.stranding !== undefined;
+    const holder = { demand, held: entry.held, labels: this.labelsOf(entry) };
+    const successor = successorOf(holder, isStranded, this.pools);
+    if (successor !== undefined) this.assign(entry, { ...entry.held, pool: successor });
     return successor !== undefined || !isSameStranding(before, entry.stranding);
   }
 

@@ -22,10 +22,12 @@ export function strandingOf(holder: Holder, pools: Pools): Stranding | undefined
   return { pool: pool.name, ips: selector ? held.ips : held.ips.filter((ip) => !pool.contains(ip)), why };
 }
 
-/** Finds the pool that could give held addresses to their Service where the pool they were given from could not, or is going. */
-export function successorOf(holder: Holder, pools: Pools): string | undefined {
-  const { held, demand, labels } = holder;
-  if (pools.get(held.pool)?.object.deleting !== true && strandingOf(holder, pools) === undefined) return undefined;
+/**
+ * Finds the pool that could give held addresses to their Service where the pool they were given from could not
+ * (`isStranded`), or is going.
+ */
+export function successorOf({ held, demand, labels }: Holder, isStranded: boolean, pools: Pools): string | undefined {
+  if (!isStranded && pools.get(held.pool)?.object.deleting !== true) return undefined;
   const [first] = held.ips;
   const pool = first && pools.owner(first);
   if (pool === undefined || pool.name === held.pool || !held.ips.every((ip) => pool.contains(ip))) return undefined;
