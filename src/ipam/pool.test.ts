@@ -1,27 +1,12 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { ip, pool as object } from "../../test/unit/address-world.ts";
 import type { IPPoolSpec } from "../api/ippool.ts";
-import { formatIP, type IP, parseIP } from "./addresses.ts";
+import { formatIP, type IP } from "./addresses.ts";
 import { Pool } from "./pool.ts";
 
-function ip(text: string): IP {
-  const parsed = parseIP(text);
-  if (parsed === undefined) throw new Error(`${text} is no address`);
-  return parsed;
-}
-
 function pool(addresses: string[], more: Partial<IPPoolSpec> = {}): Pool {
-  const spec: IPPoolSpec = {
-    addresses,
-    exclude: [],
-    autoAssign: true,
-    avoidBuggyIPs: false,
-    disabled: false,
-    priority: 0,
-    announce: [],
-    ...more,
-  };
-  return new Pool({ name: "a", createdAt: 0, deleting: false, spec });
+  return new Pool(object("a", { addresses, ...more }));
 }
 
 /** Takes all that a pool gives, up to 600 addresses. */

@@ -1,28 +1,10 @@
 import { expect, test } from "vitest";
+import { demand, sharing } from "../../test/unit/address-world.ts";
 import type { Demand, Sharing } from "./demand.ts";
 import { clashOf } from "./sharing.ts";
 
 function sharer(namespace: string, more: Partial<Sharing> | "no key" = {}): Demand {
-  const sharing: Sharing = {
-    key: "k",
-    ports: [],
-    policy: "Cluster",
-    selector: "",
-    namespaces: [],
-    ...(more === "no key" ? {} : more),
-  };
-  return {
-    key: `${namespace}/s`,
-    namespace,
-    labels: {},
-    createdAt: 0,
-    families: ["IPv4"],
-    policy: "SingleStack",
-    deleting: false,
-    status: [],
-    reassign: false,
-    ...(more !== "no key" && { sharing }),
-  };
+  return demand(`${namespace}/s`, more === "no key" ? {} : sharing("k", more));
 }
 
 const local = { policy: "Local" } as const;

@@ -3,6 +3,7 @@ import { AddressBook } from "../../src/ipam/address-book.ts";
 import type { IP } from "../../src/ipam/addresses.ts";
 import type { Assignment, Demand } from "../../src/ipam/demand.ts";
 import type { PoolObject } from "../../src/ipam/pool.ts";
+import { demand, pool } from "../unit/address-world.ts";
 import type { Benchmark, Figure } from "./figure.ts";
 
 const SERVICES = 10_000;
@@ -18,7 +19,7 @@ const WAITING = 1000;
 
 /** Measures the address book alone: what the controller's decisions cost, without an API server. */
 export const run: Benchmark = async (emit, size = SERVICES) => {
-  const services = Array.from({ length: size }, (_, index) => demand(index));
+  const services = Array.from({ length: size }, (_, index) => service(index));
   for (const scenario of scenarios(size)) {
     const demands = services.map((service, index) => ({ ...service, ...scenario.more?.(index) }));
     const value = medianOf(() => {
@@ -94,7 +95,7 @@ function measureOne(emit: (figure: Figure) => void, services: readonly Demand[])
     present,
     book: new AddressBook(world(pools, services.slice(0, present)), NOW),
   }));
-  const more = Array.from({ length: REPEATS }, (_, index) => demand(1_000_000 + index));
+  const more = Array.from({ length: REPEATS }, (_, index) => service(1_000_000 + index));
   let few: number | undefined;
   for (const { present, book } of books) {
     const total = medianOf(() => () => {
@@ -135,8 +136,8 @@ function measureEdit(emit: (figure: Figure) => void, services: readonly Demand[]
 
 /** A pool of which every address is held, with Services that wait for it. */
 function measureFull(emit: (figure: Figure) => void): void {
-  const holders = Array.from({ length: WHOLE_16 }, (_, index) => holding(demand(index), index));
-  const waiting = Array.from({ length: WAITING }, (_, index) => demand(WHOLE_16 + index));
+  const holders = Array.from({ length: WHOLE_16 }, (_, index) => holding(service(index), index));
+  const waiting = Array.from({ length: WAITING }, (_, index) => service(WHOLE_16 + index));
   const pools = [pool("one", ["10.0.0.0/16"])];
   const book = new AddressBook(world(pools, holders), NOW);
   const arrived = timed(() => {
@@ -172,32 +173,9 @@ function world(pools: readonly PoolObject[], demands: readonly Demand[] = []) {
   return { pools, namespaces, demands, strangers: [] };
 }
 
-function pool(name: string, addresses: readonly string[]): PoolObject {
-  const spec = {
-    addresses: [...addresses],
-    exclude: [],
-    autoAssign: true,
-    avoidBuggyIPs: false,
-    disabled: false,
-    priority: 0,
-    announce: [],
-  };
-  return { name, createdAt: NOW, deleting: false, spec };
-}
-
-function demand(index: number): Demand {
+function service(index: number): Demand {
   const name = `web-${index}`;
-  return {
-    key: `default/${name}`,
-    namespace: "default",
-    labels: { app: name },
-    createdAt: NOW + index,
-    families: ["IPv4"],
-    policy: "SingleStack",
-    deleting: false,
-    status: [],
-    reassign: false,
-  };
+  return demand(`default/${name}`, { labels: { app: name }, createdAt: NOW + index });
 }
 
 /** The Service as it is when Herald has written that it holds the address of that index. */

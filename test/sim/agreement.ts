@@ -32,3 +32,8 @@ function strange(world: World, name: string): string[] {
   }
   return wrong;
 }
+
+/** The IPs that nobody answers for, or more than one MAC. */
+export function notAnsweredOnce(world: World): string[] {
+  return [...world.ips.keys()].filter((ip) => world.answered(ip).length !== 1);
+}

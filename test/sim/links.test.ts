@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { disagreements } from "./agreement.ts";
+import { disagreements, notAnsweredOnce } from "./agreement.ts";
 import { cutOneWay, deafen, filterHellos, filterHellosFrom, filterHellosOf, mute } from "./link-faults.ts";
 import { moves } from "./moves.ts";
 import { SEEDS } from "./seeds.ts";
@@ -15,6 +15,13 @@ const TAKEOVER_MS = 360;
 const HEAL_MS = 150;
 /** A record that is written, read, and obeyed. */
 const RECORD_MS = 1200;
+
+/** Once nothing is filtered any more, all agree. */
+function expectAgreementUnfiltered(world: World): void {
+  world.blocks.clear();
+  world.run(15_000);
+  expect(disagreements(world)).toEqual([]);
+}
 
 describe.each(SEEDS)("seed %i", (seed) => {
   const settled = (nodes = 3, more = {}) => World.settled({ seed, nodes, ips: 6, ...more });
@@ -195,10 +202,8 @@ describe.each(SEEDS)("seed %i", (seed) => {
     world.run(5000);
     expect(world.observer.longest.cached).toBeLessThanOrEqual(TAKEOVER_MS);
     expect(world.observer.longest.twoMacs).toBeLessThanOrEqual(RECORD_MS);
-    expect([...world.ips.keys()].filter((ip) => world.answered(ip).length !== 1)).toEqual([]);
-    world.blocks.clear();
-    world.run(15_000);
-    expect(disagreements(world)).toEqual([]);
+    expect(notAnsweredOnce(world)).toEqual([]);
+    expectAgreementUnfiltered(world);
   });
 
   test("hellos filtered for all from the beginning", () => {
@@ -206,11 +211,9 @@ describe.each(SEEDS)("seed %i", (seed) => {
     filterHellos(world);
     for (const node of world.nodes) world.after(world.random.between(0, 50), () => node.start());
     world.run(5000);
-    expect([...world.ips.keys()].filter((ip) => world.answered(ip).length !== 1)).toEqual([]);
+    expect(notAnsweredOnce(world)).toEqual([]);
     expect(world.observer.longest.twoMacs).toBeLessThanOrEqual(RECORD_MS);
-    world.blocks.clear();
-    world.run(15_000);
-    expect(disagreements(world)).toEqual([]);
+    expectAgreementUnfiltered(world);
   });
 
   test("hellos filtered for all, and all speakers restart", () => {
@@ -238,10 +241,8 @@ describe.each(SEEDS)("seed %i", (seed) => {
       world.run(5000);
       expect(world.observer.longest.cached).toBeLessThanOrEqual(TAKEOVER_MS);
       expect(world.observer.longest.twoMacs).toBeLessThanOrEqual(RECORD_MS);
-      expect([...world.ips.keys()].filter((ip) => world.answered(ip).length !== 1)).toEqual([]);
-      world.blocks.clear();
-      world.run(15_000);
-      expect(disagreements(world)).toEqual([]);
+      expect(notAnsweredOnce(world)).toEqual([]);
+      expectAgreementUnfiltered(world);
     }
   });
 
@@ -254,14 +255,12 @@ describe.each(SEEDS)("seed %i", (seed) => {
     world.run(20_000);
     world.powerOn(a);
     world.run(15_000);
-    expect([...world.ips.keys()].filter((ip) => world.answered(ip).length !== 1)).toEqual([]);
+    expect(notAnsweredOnce(world)).toEqual([]);
     world.powerOff(b);
     world.run(5000);
-    expect([...world.ips.keys()].filter((ip) => world.answered(ip).length !== 1)).toEqual([]);
+    expect(notAnsweredOnce(world)).toEqual([]);
     expect(world.observer.longest.twoMacs).toBeLessThanOrEqual(RECORD_MS);
-    world.blocks.clear();
-    world.run(15_000);
-    expect(disagreements(world)).toEqual([]);
+    expectAgreementUnfiltered(world);
   });
 
   test("hellos filtered for one, which is drained", () => {
@@ -278,9 +277,7 @@ describe.each(SEEDS)("seed %i", (seed) => {
     expect(world.owner(IP)).not.toBe(owner);
     expect(world.observer.longest.unanswered).toBe(0);
     expect(world.observer.longest.twoMacs).toBeLessThanOrEqual(RECORD_MS);
-    world.blocks.clear();
-    world.run(15_000);
-    expect(disagreements(world)).toEqual([]);
+    expectAgreementUnfiltered(world);
   });
 
   test("hellos one-way: nothing moves, and a power-off is noticed", () => {
@@ -294,9 +291,7 @@ describe.each(SEEDS)("seed %i", (seed) => {
     world.powerOff(a);
     world.run(5000);
     expect(world.observer.longest.cached).toBeLessThanOrEqual(TAKEOVER_MS);
-    world.blocks.clear();
-    world.run(15_000);
-    expect(disagreements(world)).toEqual([]);
+    expectAgreementUnfiltered(world);
   });
 
   test("hellos and ARP one-way with 2 nodes", () => {
@@ -304,7 +299,7 @@ describe.each(SEEDS)("seed %i", (seed) => {
     const [a, b] = world.nodes as [SimNode, SimNode];
     cutOneWay(world, a, b);
     world.run(20_000);
-    expect([...world.ips.keys()].filter((ip) => world.answered(ip).length !== 1)).toEqual([]);
+    expect(notAnsweredOnce(world)).toEqual([]);
     world.heal();
     world.run(15_000);
     expect(world.observer.longest.twoMacs).toBeLessThanOrEqual(HEAL_MS);
@@ -329,12 +324,10 @@ describe.each(SEEDS)("seed %i", (seed) => {
       const scored = world.everybody().map((one) => ({ ...one, score: one.node === preferred.name ? score : 0 }));
       for (const ip of world.ips.keys()) world.setIP(ip, scored);
       world.run(3000);
-      expect([...world.ips.keys()].filter((ip) => world.answered(ip).length !== 1)).toEqual([]);
+      expect(notAnsweredOnce(world)).toEqual([]);
     }
     expect(world.observer.longest.twoMacs).toBeLessThanOrEqual(RECORD_MS);
-    world.blocks.clear();
-    world.run(15_000);
-    expect(disagreements(world)).toEqual([]);
+    expectAgreementUnfiltered(world);
   });
 
   test("pause under a filter with 2 nodes", () => {
@@ -346,10 +339,8 @@ describe.each(SEEDS)("seed %i", (seed) => {
     world.run(5000);
     expect(world.observer.longest.cached).toBeLessThanOrEqual(TAKEOVER_MS + 50);
     world.run(20_000);
-    expect([...world.ips.keys()].filter((ip) => world.answered(ip).length !== 1)).toEqual([]);
-    world.blocks.clear();
-    world.run(15_000);
-    expect(disagreements(world)).toEqual([]);
+    expect(notAnsweredOnce(world)).toEqual([]);
+    expectAgreementUnfiltered(world);
   });
 
   test.each([

@@ -13,6 +13,13 @@ const EARLY_MS = 150;
 /** Detection time, the delay of a frame and the resolution of the observer, in ms. */
 const TAKEOVER_MS = 360;
 
+/** No client was cut off, a deputy answered in time, and in the end all agree. */
+function expectUnnoticed(world: World): void {
+  expect(world.observer.longest).toMatchObject({ cached: 0, twoMacs: 0 });
+  expect(world.observer.longest.unanswered).toBeLessThanOrEqual(EARLY_MS);
+  expect(disagreements(world)).toEqual([]);
+}
+
 describe.each(SEEDS)("seed %i", (seed) => {
   const settled = (nodes = 3, more = {}) => World.settled({ seed, nodes, ips: 6, ...more });
 
@@ -25,9 +32,7 @@ describe.each(SEEDS)("seed %i", (seed) => {
     owner.start();
     world.run(15_000);
     expect(moves(world)).toBe(before);
-    expect(world.observer.longest).toMatchObject({ cached: 0, twoMacs: 0 });
-    expect(world.observer.longest.unanswered).toBeLessThanOrEqual(EARLY_MS);
-    expect(disagreements(world)).toEqual([]);
+    expectUnnoticed(world);
   });
 
   test("speaker killed in its start", () => {
@@ -43,9 +48,7 @@ describe.each(SEEDS)("seed %i", (seed) => {
     owner.start();
     world.run(15_000);
     expect(moves(world)).toBe(before);
-    expect(world.observer.longest).toMatchObject({ cached: 0, twoMacs: 0 });
-    expect(world.observer.longest.unanswered).toBeLessThanOrEqual(EARLY_MS);
-    expect(disagreements(world)).toEqual([]);
+    expectUnnoticed(world);
   });
 
   test("SIGSTOP for 10 s", () => {
@@ -54,9 +57,7 @@ describe.each(SEEDS)("seed %i", (seed) => {
     world.stall(world.owner(IP), 10_000);
     world.run(25_000);
     expect(moves(world)).toBe(before);
-    expect(world.observer.longest).toMatchObject({ cached: 0, twoMacs: 0 });
-    expect(world.observer.longest.unanswered).toBeLessThanOrEqual(EARLY_MS);
-    expect(disagreements(world)).toEqual([]);
+    expectUnnoticed(world);
   });
 
   test("SIGSTOP beyond the grace", () => {
@@ -68,9 +69,7 @@ describe.each(SEEDS)("seed %i", (seed) => {
     world.run(5100);
     expect(world.owner(IP)).not.toBe(owner);
     world.run(15_000);
-    expect(world.observer.longest).toMatchObject({ cached: 0, twoMacs: 0 });
-    expect(world.observer.longest.unanswered).toBeLessThanOrEqual(EARLY_MS);
-    expect(disagreements(world)).toEqual([]);
+    expectUnnoticed(world);
   });
 
   test.each([-1000, 1000])("speaker killed, back %d ms from the end of the grace", (offMs) => {
@@ -81,9 +80,7 @@ describe.each(SEEDS)("seed %i", (seed) => {
     owner.start();
     world.run(15_000);
     expect(world.owner(IP) === owner).toBe(offMs < 0);
-    expect(world.observer.longest).toMatchObject({ cached: 0, twoMacs: 0 });
-    expect(world.observer.longest.unanswered).toBeLessThanOrEqual(EARLY_MS);
-    expect(disagreements(world)).toEqual([]);
+    expectUnnoticed(world);
   });
 
   test("speaker restarts with the API away", () => {
@@ -99,9 +96,7 @@ describe.each(SEEDS)("seed %i", (seed) => {
     world.apiChanged();
     world.run(3000);
     expect(moves(world)).toBe(before);
-    expect(world.observer.longest).toMatchObject({ cached: 0, twoMacs: 0 });
-    expect(world.observer.longest.unanswered).toBeLessThanOrEqual(EARLY_MS);
-    expect(disagreements(world)).toEqual([]);
+    expectUnnoticed(world);
   });
 
   test("a view of the API that comes after the start's listening: who is away is asked before anything is taken", () => {
