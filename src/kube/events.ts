@@ -41,6 +41,9 @@ const MAX_DUE = 20_000;
 /** How long it rests after a write, as a multiple of what that took: an API server that is busy gets more of a rest. */
 const REST = 3;
 const MAX_REST_MS = 1000;
+/** So many within this time are a storm: what they tell of goes first, and each rest is the longest. */
+const STORM = 10;
+const STORM_MS = 500;
 const TRIES = 4;
 const BACK_OFF = { baseMs: 500, capMs: 10_000 };
 /** Limits of the API (events.k8s.io/v1). */
@@ -66,9 +69,9 @@ interface Series {
 }
 
 /**
- * Writes events (events.k8s.io/v1) in the background, in order, one at a time and with rests, so that in a burst they
- * take little of the API server from what they tell of. It never throws and holds nobody up: what repeats becomes a
- * count, what is too much or can't be written is dropped.
+ * Writes events (events.k8s.io/v1) in the background, in order, one at a time and with rests, so that they take little of
+ * the API server from what they tell of, and next to nothing while many come. It never throws and
+ * holds nobody up: what repeats becomes a count, what is too much or can't be written is dropped.
  */
 export class EventRecorder {
   readonly #deps: EventRecorderDeps;
@@ -80,6 +83,8 @@ export class EventRecorder {
   /** Ends the rests. */
   readonly #hurry = new AbortController();
   #restUntilMs = Number.NEGATIVE_INFINITY;
+  /** When the last STORM came, the oldest first. */
+  readonly #cameMs: number[] = [];
   #writing: Promise<void> | undefined;
 
   constructor(deps: EventRecorderDeps) {
@@ -145,6 +150,8 @@ export class EventRecorder {
   }
 
   #write(series: Series): void {
+    this.#cameMs.push(this.#deps.clock.now());
+    if (this.#cameMs.length > STORM) this.#cameMs.shift();
     if (this.#due.size < MAX_DUE || this.#due.has(series)) this.#due.add(series);
     else {
       this.#deps.dropped?.();
@@ -169,11 +176,18 @@ export class EventRecorder {
       this.#due.delete(series);
       const begunMs = clock.now();
       const isWritten = await this.#tryToWrite(series);
-      this.#restUntilMs = clock.now() + Math.min(MAX_REST_MS, REST * (clock.now() - begunMs));
+      const endedMs = clock.now();
+      const nextMs = this.#isStorm(endedMs) ? MAX_REST_MS : Math.min(MAX_REST_MS, REST * (endedMs - begunMs));
+      this.#restUntilMs = endedMs + nextMs;
       if (isWritten) continue;
       this.#deps.dropped?.();
       if (series.written === 0) this.#series.delete(series.key); // or its repetitions would be counts of nothing
     }
+  }
+
+  #isStorm(nowMs: number): boolean {
+    const [first = nowMs] = this.#cameMs;
+    return this.#cameMs.length === STORM && nowMs - first < STORM_MS;
   }
 
   async #tryToWrite(series: Series): Promise<boolean> {
