@@ -8,6 +8,7 @@ import {
   readFlags,
   readInteger,
   readLogLevel,
+  readPathOrOff,
   readUrlOrOff,
 } from "./flags.ts";
 
@@ -96,4 +97,11 @@ test("a URL is one of HTTP, or off", () => {
   expect(readUrlOrOff("node-proxy-health", "off")).toBeUndefined();
   for (const text of ["", "127.0.0.1:10256", "localhost:10256/healthz", "file:///x"])
     expect(() => readUrlOrOff("node-proxy-health", text)).toThrow('nor "off"');
+});
+
+test("a path is absolute, or there is none", () => {
+  expect(readPathOrOff("gobgp-socket", "/run/gobgp/gobgp.sock")).toBe("/run/gobgp/gobgp.sock");
+  expect(readPathOrOff("gobgp-socket", "off")).toBeUndefined();
+  for (const text of ["", "gobgp.sock", "unix:///run/gobgp.sock"])
+    expect(() => readPathOrOff("gobgp-socket", text)).toThrow('nor "off"');
 });

@@ -82,6 +82,14 @@ export function readUrlOrOff(flag: string, text: string): string | undefined {
   return url.href;
 }
 
+/** Reads an absolute path, or "off": undefined. Throws BadFlag. */
+export function readPathOrOff(flag: string, text: string): string | undefined {
+  if (text === "off") return undefined;
+  if (!text.startsWith("/"))
+    throw new HeraldError("BadFlag", `--${flag} ${text}: neither a path that begins with "/" nor "off"`);
+  return text;
+}
+
 /** Reads a log level. Throws BadFlag. */
 export function readLogLevel(text: string): LogLevel {
   const level = LOG_LEVELS.find((each) => each === text);

@@ -2,6 +2,9 @@
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { Registry } from "prom-client";
+import type { Daemon } from "./bgp/daemon.ts";
+import { lazyDaemon } from "./bgp/lazy-daemon.ts";
+import { noGobgpd } from "./bgp/no-gobgpd.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { HeraldError } from "./errors.ts";
 import {
@@ -13,6 +16,7 @@ import {
   readFlags,
   readInteger,
   readLogLevel,
+  readPathOrOff,
   readUrlOrOff,
 } from "./flags.ts";
 import { readHelloKey } from "./hello-key.ts";
@@ -123,6 +127,18 @@ const ROLES: Readonly<Record<string, Role>> = {
         help: 'tells whether this node forwards to Services; "off": nobody asks',
         default: "http://127.0.0.1:10256/healthz",
       },
+      {
+        name: "gobgp-socket",
+        value: "PATH",
+        help: 'where this node\'s gobgpd listens; asked only where a BGPPeer selects the node; "off": no BGP',
+        default: "/run/gobgp/gobgp.sock",
+      },
+      {
+        name: "drain-delay",
+        value: "TIME",
+        help: "how long BGP routes of a node that is emptied say so before they go; 0s: not at all",
+        default: "30s",
+      },
     ],
     run: async (given, { connect, ...shell }) => {
       const node = required(given, "speaker", "node-name");
@@ -133,6 +149,8 @@ const ROLES: Readonly<Record<string, Role>> = {
         restartGraceMs: readDuration("restart-grace", given.get("restart-grace") ?? "", 5_000, 600_000),
       };
       const nodeProxyUrl = readUrlOrOff("node-proxy-health", given.get("node-proxy-health") ?? "");
+      const gobgpSocket = readPathOrOff("gobgp-socket", given.get("gobgp-socket") ?? "");
+      const drainDelayMs = readDuration("drain-delay", given.get("drain-delay") ?? "", 0, 600_000);
       const namespace = required(given, "speaker", "namespace");
       const { runSpeaker } = await import("./speaker/speaker.ts");
       await runSpeaker({
@@ -144,11 +162,18 @@ const ROLES: Readonly<Record<string, Role>> = {
         timers,
         nodeProxyUrl,
         fetch,
+        daemon: gobgpSocket === undefined ? noGobgpd : lazyDaemon(() => openGobgpd(gobgpSocket)),
+        drainDelayMs,
         version: version(),
       });
     },
   },
 };
+
+async function openGobgpd(socket: string): Promise<Daemon> {
+  const { Gobgp } = await import("./bgp/gobgp.ts");
+  return new Gobgp(socket);
+}
 
 function required(given: Given, command: string, flag: string): string {
   const value = given.get(flag);

@@ -18,7 +18,8 @@ export interface CustomResource {
   readonly description: string;
   /** Absent for kinds that only report. */
   readonly spec?: TSchema;
-  readonly status: TSchema;
+  /** Absent for kinds that only ask. */
+  readonly status?: TSchema;
   readonly columns: readonly PrinterColumn[];
 }
 
@@ -38,7 +39,7 @@ export function crdOf(resource: CustomResource): object {
           name: VERSION,
           served: true,
           storage: true,
-          subresources: { status: {} },
+          ...(status && { subresources: { status: {} } }),
           additionalPrinterColumns: columns,
           schema: {
             openAPIV3Schema: {
@@ -50,7 +51,7 @@ export function crdOf(resource: CustomResource): object {
                 kind: { type: "string", description: "Kind of this object." },
                 metadata: { type: "object" },
                 ...(spec && { spec: structural(spec as JsonSchema) }),
-                status: structural(status as JsonSchema),
+                ...(status && { status: structural(status as JsonSchema) }),
               },
             },
           },

@@ -1,6 +1,7 @@
 /** Writes config/crd from the schemas; with --check only compares, and exits 1 where a file is stale. */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { stringify } from "yaml";
+import { BGPPeerResource } from "./bgp-peer.ts";
 import { crdOf } from "./crd.ts";
 import { IPPoolResource } from "./ippool.ts";
 import { GROUP } from "./names.ts";
@@ -17,7 +18,7 @@ function read(file: URL): string | undefined {
 }
 
 mkdirSync(directory, { recursive: true });
-for (const resource of [IPPoolResource, SpeakerResource]) {
+for (const resource of [BGPPeerResource, IPPoolResource, SpeakerResource]) {
   const name = `${GROUP}_${resource.plural}.yaml`;
   const file = new URL(name, directory);
   const text = `# Generated from src/api by \`npm run generate\`; edit the schema there.\n${stringify(crdOf(resource), { lineWidth: 120, aliasDuplicateObjects: false })}`;

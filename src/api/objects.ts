@@ -86,3 +86,9 @@ export interface Node {
   /** InternalIP addresses. */
   readonly internalIPs: readonly string[];
 }
+
+export interface Secret {
+  readonly meta: Meta;
+  /** What it holds under a key, as text, without a line end at its end; undefined: it has no such key. */
+  readonly value: (key: string) => string | undefined;
+}

@@ -33,10 +33,15 @@ export const STRANDED_REASONS = [
 /** Of the condition heraldlb.io/Announced on a Service. */
 export const ANNOUNCED_REASONS = [
   "Layer2",
+  "BGP",
+  "Layer2AndBGP",
   "AddressConflict",
   "NoEndpoints",
   "NoCandidate",
   "NoSpeaker",
+  "NoBGPPeer",
+  "NoBGPSession",
+  "NoNextHop",
   "Pending",
   "NotAnnounced",
   "NoPool",
@@ -68,3 +73,24 @@ export const SPEAKER_TIMERS_REASONS = ["OtherTimers", "SameTimers"] as const;
 
 /** Of the condition BroadcastBlocked on a Speaker. */
 export const SPEAKER_BROADCAST_REASONS = ["BroadcastsMissing", "BroadcastsHeard"] as const;
+
+/** Of the condition GobgpUnavailable on a Speaker. */
+export const SPEAKER_GOBGP_REASONS = ["Away", "Frozen", "TooOld", "Refused", "Available"] as const;
+
+/** Of the condition PeerRefused on a Speaker. */
+export const SPEAKER_PEER_REFUSED_REASONS = [
+  "PasswordMissing",
+  "SameRouter",
+  "RouterIDsDiffer",
+  "InvalidSpec",
+  "NoneRefused",
+] as const;
+
+/** Of the condition SessionDown on a Speaker. */
+export const SPEAKER_SESSION_REASONS = ["NotEstablished", "AllEstablished"] as const;
+
+/** Of the condition NextHopMissing on a Speaker. */
+export const SPEAKER_NEXT_HOP_REASONS = ["NoAddress", "NoneMissing"] as const;
+
+/** Of events on a BGPPeer. */
+export const BGP_EVENT_REASONS = ["BGPSessionUp", "BGPSessionDown"] as const;

@@ -13,6 +13,75 @@ export const MOST_CONFLICTS = 256;
 /** What another speaker is to one; docs/wire.md explains each. */
 export const NEIGHBOUR_STATES = ["Heard", "Indirect", "Away", "Dead", "Gone", "Deaf", "Unknown"] as const;
 
+/** As many as a pool's bgp entry may name. */
+export const MOST_PEERS = 64;
+
+/** What is known of the node's gobgpd; docs/bgp.md explains each. */
+export const GOBGPD_STATES = ["Running", "Away", "Frozen", "TooOld", "Refused", "Unknown"] as const;
+
+/** Those of RFC 4271 section 8.2.2; Refused: Herald does not open it, and lastError says why. Unknown: gobgpd does not say. */
+export const SESSION_STATES = [
+  "Idle",
+  "Connect",
+  "Active",
+  "OpenSent",
+  "OpenConfirm",
+  "Established",
+  "Refused",
+  "Unknown",
+] as const;
+
+/** Those of RFC 5880 section 6.2. */
+export const BFD_STATES = ["AdminDown", "Down", "Init", "Up"] as const;
+
+/** Why a node announces nothing though its sessions are open; docs/bgp.md explains each. */
+export const WITHDRAWN_REASONS = ["NotForwarding", "Evacuated"] as const;
+
+const SpeakerBGPSchema = Type.Object(
+  {
+    gobgpd: Type.Enum(GOBGPD_STATES, { description: "What is known of the gobgpd of the node." }),
+    asn: Type.Optional(Type.Integer({ description: "AS number that gobgpd runs with.", format: "int64", minimum: 0 })),
+    routerID: Type.Optional(Type.String({ description: "BGP identifier of the node.", maxLength: 15 })),
+    sessions: Type.String({
+      description: 'How many sessions are established, of how many that there should be: "2/2".',
+      maxLength: 16,
+    }),
+    routes: Type.Integer({ description: "How many routes the node advertises.", minimum: 0 }),
+    withdrawn: Type.Optional(
+      Type.Enum(WITHDRAWN_REASONS, { description: "Why it advertises none, where that is so on purpose." }),
+    ),
+    peers: Type.Array(
+      Type.Object({
+        name: Type.String({ description: "Name of the BGPPeer.", maxLength: 253 }),
+        address: Type.String({
+          description: "Address of the router, or the interface behind which it is.",
+          maxLength: 61,
+        }),
+        asn: Type.Integer({ description: "AS number of the router.", format: "int64", minimum: 0 }),
+        state: Type.Enum(SESSION_STATES, { description: "State of the session; docs/bgp.md explains each." }),
+        since: Type.Optional(
+          Type.String({ description: "Since when it is established, or is not.", format: "date-time" }),
+        ),
+        lastError: Type.Optional(
+          Type.String({ description: "Why it is not established, or was not the last time.", maxLength: 512 }),
+        ),
+        holdTime: Type.Optional(Type.String({ description: "Negotiated with the router.", maxLength: 32 })),
+        keepaliveTime: Type.Optional(Type.String({ description: "Negotiated with the router.", maxLength: 32 })),
+        advertised: Type.Optional(Type.Integer({ description: "Routes that the router is told.", minimum: 0 })),
+        accepted: Type.Optional(
+          Type.Integer({ description: "Routes of the router that gobgpd found valid; none is used.", minimum: 0 }),
+        ),
+        flaps: Type.Optional(
+          Type.Integer({ description: "How often the session went down since the speaker started.", minimum: 0 }),
+        ),
+        bfd: Type.Optional(Type.Enum(BFD_STATES, { description: "State of its BFD session, where it has one." })),
+      }),
+      { description: "The sessions, by name of the BGPPeer.", maxItems: MOST_PEERS },
+    ),
+  },
+  { description: "What the speaker does in BGP. Absent: no BGPPeer selects the node." },
+);
+
 export const SpeakerStatusSchema = Type.Object(
   {
     version: Type.Optional(Type.String({ description: "Version of Herald that runs there.", maxLength: 64 })),
@@ -112,6 +181,7 @@ export const SpeakerStatusSchema = Type.Object(
         { description: "What the speaker does on layer 2." },
       ),
     ),
+    bgp: Type.Optional(SpeakerBGPSchema),
     conditions: Type.Optional(ConditionsSchema),
   },
   { description: "What is: written by the speaker of the node." },
@@ -140,6 +210,12 @@ export const SpeakerResource: CustomResource = {
       type: "integer",
       jsonPath: ".status.layer2.heard",
       description: "Other speakers that it hears.",
+    },
+    {
+      name: "Sessions",
+      type: "string",
+      jsonPath: ".status.bgp.sessions",
+      description: "BGP sessions that are established, of those that should be.",
     },
     ...Object.entries({ "Hello Blocked": "HelloBlocked", Isolated: "Isolated", Conflict: "AddressConflict" }).map(
       ([name, type]) => ({

@@ -1,8 +1,17 @@
 import type { Announce, BGPAnnounce, Layer2Announce } from "../api/announce.ts";
+import type { BGPPeer, BGPPeerSpec } from "../api/bgp-peer.ts";
 import type { IPPool, IPPoolSpec, IPPoolStatus } from "../api/ippool.ts";
 import type { LabelSelector } from "../api/label-selector.ts";
 import { API_VERSION } from "../api/names.ts";
-import { NEIGHBOUR_STATES, type Speaker, type SpeakerStatus } from "../api/speaker.ts";
+import {
+  BFD_STATES,
+  GOBGPD_STATES,
+  NEIGHBOUR_STATES,
+  SESSION_STATES,
+  type Speaker,
+  type SpeakerStatus,
+  WITHDRAWN_REASONS,
+} from "../api/speaker.ts";
 import { integer, list, optionalText, record, text, textMap, texts } from "./raw.ts";
 import { keepConditions, keepMeta, type Resource } from "./resource.ts";
 
@@ -16,6 +25,19 @@ export const ipPools: Resource<IPPool> = {
       generation: integer(record(metadata).generation),
       spec: keepPoolSpec(record(spec)),
       status: keepPoolStatus(record(status)),
+    };
+  },
+};
+
+export const bgpPeers: Resource<BGPPeer> = {
+  kind: "BGPPeer",
+  path: `/apis/${API_VERSION}/bgppeers`,
+  keep: (raw) => {
+    const { metadata, spec } = record(raw);
+    return {
+      meta: keepMeta(raw),
+      generation: integer(record(metadata).generation),
+      spec: keepPeerSpec(record(spec)),
     };
   },
 };
@@ -76,6 +98,55 @@ function keepBGP(raw: Raw): BGPAnnounce {
   };
 }
 
+function keepPeerSpec(raw: Raw): BGPPeerSpec {
+  const { nodeSelector, ebgpMultihop, passwordSecretRef, bfd, gracefulRestart } = raw;
+  return {
+    myASN: integer(raw.myASN),
+    peerASN: integer(raw.peerASN),
+    ...optional("peerAddress", raw.peerAddress),
+    ...optional("peerInterface", raw.peerInterface),
+    peerPort: raw.peerPort === undefined ? 179 : integer(raw.peerPort),
+    ...optional("sourceAddress", raw.sourceAddress),
+    ...optional("bindInterface", raw.bindInterface),
+    passive: raw.passive === true,
+    ...(nodeSelector !== undefined && { nodeSelector: keepSelector(nodeSelector) }),
+    ...optional("routerID", raw.routerID),
+    holdTime: raw.holdTime === undefined ? "9s" : text(raw.holdTime),
+    ...optional("keepaliveTime", raw.keepaliveTime),
+    connectRetryTime: raw.connectRetryTime === undefined ? "5s" : text(raw.connectRetryTime),
+    ...(ebgpMultihop !== undefined && { ebgpMultihop: { ttl: integer(record(ebgpMultihop).ttl) } }),
+    ...(passwordSecretRef !== undefined && { passwordSecretRef: keepSecretRef(record(passwordSecretRef)) }),
+    ...(bfd !== undefined && { bfd: keepBFD(record(bfd)) }),
+    ...(gracefulRestart !== undefined && { gracefulRestart: keepGracefulRestart(record(gracefulRestart)) }),
+    addressFamilies:
+      raw.addressFamilies === undefined
+        ? ["ipv4", "ipv6"]
+        : texts(raw.addressFamilies).filter((family) => family === "ipv4" || family === "ipv6"),
+  };
+}
+
+function keepSecretRef({ name, key }: Raw): NonNullable<BGPPeerSpec["passwordSecretRef"]> {
+  return { name: text(name), key: key === undefined ? "password" : text(key) };
+}
+
+function keepBFD({ transmitInterval, receiveInterval, detectMultiplier }: Raw): NonNullable<BGPPeerSpec["bfd"]> {
+  return {
+    transmitInterval: transmitInterval === undefined ? "300ms" : text(transmitInterval),
+    receiveInterval: receiveInterval === undefined ? "300ms" : text(receiveInterval),
+    detectMultiplier: detectMultiplier === undefined ? 3 : integer(detectMultiplier),
+  };
+}
+
+function keepGracefulRestart({ restartTime }: Raw): NonNullable<BGPPeerSpec["gracefulRestart"]> {
+  return { restartTime: restartTime === undefined ? "120s" : text(restartTime) };
+}
+
+/** Leaves the field out where it is absent or empty. */
+function optional<K extends string>(name: K, raw: unknown): { readonly [P in K]?: string } {
+  const value = optionalText(raw);
+  return value === undefined ? {} : ({ [name]: value } as { [P in K]: string });
+}
+
 function keepSelector(raw: unknown): LabelSelector {
   const { matchLabels, matchExpressions } = record(raw);
   return {
@@ -107,11 +178,7 @@ function keepUsage({ total, assigned, available }: Raw): NonNullable<IPPoolStatu
   return { total: integer(total), assigned: integer(assigned), available: integer(available) };
 }
 
-function keepSpeakerStatus({ version, incarnation, interfaces, layer2, conditions }: Raw): SpeakerStatus {
-  const optional = (name: "version" | "incarnation", raw: unknown) => {
-    const value = optionalText(raw);
-    return value === undefined ? {} : { [name]: value };
-  };
+function keepSpeakerStatus({ version, incarnation, interfaces, layer2, bgp, conditions }: Raw): SpeakerStatus {
   return {
     ...optional("version", version),
     ...optional("incarnation", incarnation),
@@ -125,6 +192,7 @@ function keepSpeakerStatus({ version, incarnation, interfaces, layer2, condition
     ...(layer2 !== undefined && {
       layer2: keepSpeakerLayer2(record(layer2)),
     }),
+    ...(bgp !== undefined && { bgp: keepSpeakerBGP(record(bgp)) }),
     ...(conditions !== undefined && { conditions: [...keepConditions(conditions)] }),
   };
 }
@@ -150,6 +218,41 @@ function keepSpeakerLayer2(raw: Raw): NonNullable<SpeakerStatus["layer2"]> {
         .map(({ node, addresses }) => ({ node: text(node), addresses: integer(addresses) })),
     }),
     ...(conflicts !== undefined && { conflicts: list(conflicts).map(keepConflict) }),
+  };
+}
+
+type SpeakerBGP = NonNullable<SpeakerStatus["bgp"]>;
+
+function keepSpeakerBGP({ gobgpd, asn, routerID, sessions, routes, withdrawn, peers }: Raw): SpeakerBGP {
+  const isWithdrawn = WITHDRAWN_REASONS.find((one) => one === withdrawn);
+  return {
+    gobgpd: GOBGPD_STATES.find((one) => one === gobgpd) ?? "Unknown",
+    ...(asn !== undefined && { asn: integer(asn) }),
+    ...optional("routerID", routerID),
+    sessions: text(sessions),
+    routes: integer(routes),
+    ...(isWithdrawn !== undefined && { withdrawn: isWithdrawn }),
+    peers: list(peers).map((raw) => keepSession(record(raw))),
+  };
+}
+
+function keepSession(raw: Raw): SpeakerBGP["peers"][number] {
+  const counted = (name: "advertised" | "accepted" | "flaps") =>
+    raw[name] === undefined ? {} : { [name]: integer(raw[name]) };
+  const bfd = BFD_STATES.find((one) => one === raw.bfd);
+  return {
+    name: text(raw.name),
+    address: text(raw.address),
+    asn: integer(raw.asn),
+    state: SESSION_STATES.find((one) => one === raw.state) ?? "Unknown",
+    ...optional("since", raw.since),
+    ...optional("lastError", raw.lastError),
+    ...optional("holdTime", raw.holdTime),
+    ...optional("keepaliveTime", raw.keepaliveTime),
+    ...counted("advertised"),
+    ...counted("accepted"),
+    ...counted("flaps"),
+    ...(bfd !== undefined && { bfd }),
   };
 }
 

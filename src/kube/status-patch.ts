@@ -2,6 +2,9 @@ import { isStatus } from "./api-error.ts";
 import { type KubeClient, MERGE_PATCH } from "./client.ts";
 import { record } from "./raw.ts";
 
+/** A merge patch, or undefined where there is nothing to do; it may have to be waited for. */
+export type Built = object | undefined | Promise<object | undefined>;
+
 /** How often somebody else may write in between before it is left to the caller's next try. */
 const MAX_CONFLICTS = 5;
 
@@ -14,7 +17,7 @@ const MAX_CONFLICTS = 5;
 export async function patchStatus(
   client: Pick<KubeClient, "request">,
   path: string,
-  build: (current: Readonly<Record<string, unknown>>) => object | undefined,
+  build: (current: Readonly<Record<string, unknown>>) => Built,
   options: { readonly signal?: AbortSignal } = {},
 ): Promise<boolean> {
   return await patch(client, path, `${path}/status`, build, options);
@@ -24,7 +27,7 @@ export async function patchStatus(
 export async function patchObject(
   client: Pick<KubeClient, "request">,
   path: string,
-  build: (current: Readonly<Record<string, unknown>>) => object | undefined,
+  build: (current: Readonly<Record<string, unknown>>) => Built,
   options: { readonly signal?: AbortSignal } = {},
 ): Promise<boolean> {
   return await patch(client, path, path, build, options);
@@ -34,13 +37,13 @@ async function patch(
   client: Pick<KubeClient, "request">,
   path: string,
   target: string,
-  build: (current: Readonly<Record<string, unknown>>) => object | undefined,
+  build: (current: Readonly<Record<string, unknown>>) => Built,
   options: { readonly signal?: AbortSignal },
 ): Promise<boolean> {
   for (let conflicts = 0; ; conflicts++) {
     try {
       const current = record(await client.request({ method: "GET", path, ...options }));
-      const patch = build(current);
+      const patch = await build(current);
       if (patch === undefined) return false;
       const { resourceVersion } = record(current.metadata);
       const metadata = { ...record(record(patch).metadata), resourceVersion };

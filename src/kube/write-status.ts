@@ -1,7 +1,7 @@
 import { isStatus } from "./api-error.ts";
 import { type KubeClient, MERGE_PATCH } from "./client.ts";
 import type { Kept } from "./resource.ts";
-import { patchStatus } from "./status-patch.ts";
+import { type Built, patchStatus } from "./status-patch.ts";
 
 /** How a write went; after a conflict another try follows at once. */
 export type WriteResult = "written" | "conflict" | "failed";
@@ -15,7 +15,7 @@ export interface StatusWrite<T extends Kept> {
   readonly object?: T;
   keep(raw: unknown): T;
   /** Gives a merge patch, or undefined where there is nothing to write. */
-  build(current: T): object | undefined;
+  build(current: T): Built;
   readonly signal: AbortSignal;
 }
 
@@ -37,7 +37,7 @@ export async function writeStatus<T extends Kept>(write: StatusWrite<T>): Promis
 
 async function writeSeen<T extends Kept>(write: StatusWrite<T>, object: T): Promise<boolean> {
   const { client, wrote, path, signal } = write;
-  const patch = write.build(object);
+  const patch = await write.build(object);
   if (patch === undefined) return false;
   const { metadata } = patch as { readonly metadata?: object };
   const body = { ...patch, metadata: { ...metadata, resourceVersion: object.meta.resourceVersion } };

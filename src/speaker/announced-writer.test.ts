@@ -59,6 +59,7 @@ function world(count: number, { owner = "n1" }: { owner?: string } = {}) {
       self: "n1",
       speakers: ["n1"],
       presence: () => "Speaking",
+      bgp: () => undefined,
       claimants: new Map(state.owner === undefined ? [] : ips(count).map((ip) => [ip, claim(state.owner ?? "")])),
       intents: new Map(ips(count).map((ip) => [ip, { what: "Announced", candidates: { candidates, excluded: [] } }])),
     };

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import type { Service } from "../api/objects.ts";
 import type { Candidates } from "../election/candidates.ts";
 import { type AnnouncementView, announcement, type IPIntent, isSaid, writerOf } from "./announcement.ts";
+import type { AnnouncedByBGP } from "./bgp/announced-by-bgp.ts";
 import type { Claimant } from "./claimants.ts";
 import type { Presence } from "./presence.ts";
 
@@ -59,19 +60,34 @@ interface Known {
   readonly intents?: Readonly<Record<string, IPIntent>>;
   readonly presence?: Readonly<Record<string, Presence>>;
   readonly self?: string;
+  readonly bgp?: Readonly<Record<string, AnnouncedByBGP>>;
 }
-function view({ claimants = {}, intents = {}, presence = {}, self = "n1" }: Known): AnnouncementView {
+function view({ claimants = {}, intents = {}, presence = {}, self = "n1", bgp = {} }: Known): AnnouncementView {
   return {
     self,
     speakers: ["n1", "n2", "n3"],
     presence: (node) => presence[node] ?? "Speaking",
     claimants: new Map(Object.entries(claimants)),
+    bgp: (ip) => bgp[ip],
     intents: new Map(
       Object.entries({ [V4]: may({ nodes: ["n1", "n2"] }), [V6]: may({ nodes: ["n1", "n2"] }), ...intents }),
     ),
   };
 }
 const said = (of: Service, known: Known) => announcement(of, view(known), NOW);
+const ROUTED: AnnouncedByBGP = {
+  reason: "BGP",
+  announced: true,
+  text: "advertised from 3 nodes to bird, frr",
+  settled: true,
+};
+const UNROUTED: AnnouncedByBGP = {
+  reason: "NoBGPSession",
+  announced: false,
+  text: "by nobody: no session",
+  settled: false,
+};
+const ONLY_BGP: IPIntent = { what: "NotAnnounced", pool: "p" };
 const SINCE = "since 2026-01-02T03:04:05Z";
 
 test.each<{ name: string; known: Known; ips?: string[]; want: [string, string, string, boolean] }>([
@@ -116,6 +132,36 @@ test.each<{ name: string; known: Known; ips?: string[]; want: [string, string, s
     want: ["False", "Pending", `${V4} by nobody: n1, n2 may, and none does yet`, false],
   },
   {
+    name: "by BGP alone",
+    known: { intents: { [V4]: ONLY_BGP }, bgp: { [V4]: ROUTED } },
+    want: ["True", "BGP", `${V4} advertised from 3 nodes to bird, frr`, true],
+  },
+  {
+    name: "by BGP alone, and nobody does",
+    known: { intents: { [V4]: ONLY_BGP }, bgp: { [V4]: UNROUTED } },
+    want: ["False", "NoBGPSession", `${V4} by nobody: no session`, false],
+  },
+  {
+    name: "in both ways",
+    known: { claimants: { [V4]: [claimant("n2")] }, bgp: { [V4]: ROUTED } },
+    want: [
+      "True",
+      "Layer2AndBGP",
+      `${V4} by node n2 on eth0 (02:00:00:00:00:02) ${SINCE}; ${V4} advertised from 3 nodes to bird, frr`,
+      true,
+    ],
+  },
+  {
+    name: "in both ways, of which one does not work",
+    known: { claimants: { [V4]: [claimant("n2")] }, bgp: { [V4]: UNROUTED } },
+    want: [
+      "True",
+      "NoBGPSession",
+      `${V4} by node n2 on eth0 (02:00:00:00:00:02) ${SINCE}; ${V4} by nobody: no session`,
+      false,
+    ],
+  },
+  {
     name: "no endpoint, though it is still recorded",
     known: { claimants: { [V4]: [claimant("n1")] }, intents: { [V4]: may({ reason: "NoEndpoints" }) } },
     want: ["False", "NoEndpoints", `${V4} by nobody: no endpoint of the Service serves`, false],
@@ -150,7 +196,7 @@ test.each<{ name: string; known: Known; ips?: string[]; want: [string, string, s
   {
     name: "a pool that only assigns",
     known: { intents: { [V4]: { what: "NotAnnounced", pool: "p" } } },
-    want: ["False", "NotAnnounced", `${V4} by nobody: pool "p" has no layer2 entry in its spec.announce`, false],
+    want: ["False", "NotAnnounced", `${V4} by nobody: pool "p" has no entry in its spec.announce`, false],
   },
   {
     name: "no pool",

@@ -7,10 +7,11 @@ import { canonicalIP } from "../ipam/addresses.ts";
 import { type WantedCondition, wholeSeconds } from "../kube/conditions.ts";
 import { keyOf } from "../kube/resource.ts";
 import { assignedIPs } from "./assigned-ips.ts";
+import type { AnnouncedByBGP } from "./bgp/announced-by-bgp.ts";
 import type { Claimant } from "./claimants.ts";
 import type { Presence } from "./presence.ts";
 
-/** Who may announce an IP, or why nobody is asked to. */
+/** Who may announce an IP on layer 2, or why nobody is asked to. */
 export type IPIntent =
   | { readonly what: "NoPool" }
   | { readonly what: "NotAnnounced"; readonly pool: string }
@@ -25,6 +26,8 @@ export interface AnnouncementView {
   /** By IP, in canonical text. */
   readonly claimants: ReadonlyMap<string, readonly Claimant[]>;
   readonly intents: ReadonlyMap<string, IPIntent>;
+  /** What BGP does with an IP; undefined: it has nothing to do with it. */
+  readonly bgp: (ip: string) => AnnouncedByBGP | undefined;
 }
 
 export interface Announcement {
@@ -56,15 +59,26 @@ export function announcement(service: Service, view: AnnouncementView, nowMs: nu
   if (ips.length === 0) return { wanted: undefined, owner, settled: false };
   const stored = announcedOf(service.conditions)?.message ?? "";
   const parts = ips.map((ip) => partOf(ip, view, stored, nowMs));
-  const decides = parts.find(({ announced }) => !announced) ?? parts.find(({ reason }) => reason !== "Layer2");
   const wanted: WantedCondition = {
     type: CONDITION.announced,
     status: parts.every(({ announced }) => announced) ? "True" : "False",
-    reason: decides?.reason ?? "Layer2",
+    reason: decidingReason(parts),
     message: parts.map(({ text }) => text).join("; "),
   };
-  return { wanted, owner, settled: owner !== undefined && parts.every(({ settled }) => settled) };
+  // A route has no owner that would have to tell of itself first.
+  const told = owner !== undefined || parts.every(({ reason }) => reason === "BGP");
+  return { wanted, owner, settled: told && parts.every(({ settled }) => settled) };
 }
+
+/** What is wrong comes before what is well. */
+function decidingReason(parts: readonly Part[]): Reason {
+  const decides = parts.find(({ announced }) => !announced) ?? parts.find(({ reason }) => !WELL.includes(reason));
+  const [first, ...rest] = parts.map(({ reason }) => reason);
+  if (decides !== undefined) return decides.reason;
+  return first !== undefined && rest.every((reason) => reason === first) ? first : "Layer2AndBGP";
+}
+
+const WELL: readonly Reason[] = ["Layer2", "BGP", "Layer2AndBGP"];
 
 /**
  * Says which node writes the condition of a Service: the one that has its (first) IP, where its speaker can; else the
@@ -113,6 +127,25 @@ export function ipsOf(service: Service): readonly string[] {
 const readings = new WeakMap<Service, readonly string[]>();
 
 function partOf(ip: string, view: AnnouncementView, stored: string, nowMs: number): Part {
+  const bgp = view.bgp(ip);
+  if (bgp === undefined) return layer2Part(ip, view, stored, nowMs);
+  const byBGP = { ...bgp, text: `${ip} ${bgp.text}` };
+  if (view.intents.get(ip)?.what === "NotAnnounced") return byBGP;
+  return both(layer2Part(ip, view, stored, nowMs), byBGP);
+}
+
+/** An IP that is announced in one of the two ways is announced; what is wrong with the other is told all the same. */
+function both(layer2: Part, bgp: Part): Part {
+  const wrong = [layer2, bgp].find(({ announced, reason }) => !announced || !WELL.includes(reason));
+  return {
+    reason: wrong?.reason ?? "Layer2AndBGP",
+    announced: layer2.announced || bgp.announced,
+    text: layer2.reason === "NoEndpoints" ? layer2.text : `${layer2.text}; ${bgp.text}`,
+    settled: layer2.settled && bgp.settled,
+  };
+}
+
+function layer2Part(ip: string, view: AnnouncementView, stored: string, nowMs: number): Part {
   const intent = view.intents.get(ip);
   const nobody = (reason: Reason, why: string): Part => ({
     reason,
@@ -124,7 +157,7 @@ function partOf(ip: string, view: AnnouncementView, stored: string, nowMs: numbe
   if (intent === undefined) return nobody("Pending", "its pool is not known yet");
   if (intent.what === "NoPool") return nobody("NoPool", "no IPPool contains it");
   if (intent.what === "NotAnnounced")
-    return nobody("NotAnnounced", `pool "${intent.pool}" has no layer2 entry in its spec.announce`);
+    return nobody("NotAnnounced", `pool "${intent.pool}" has no entry in its spec.announce`);
   const { candidates, reason } = intent.candidates;
   if (reason === "NoEndpoints") return nobody("NoEndpoints", "no endpoint of the Service serves");
   if (candidates.length === 0) return nobody("NoCandidate", `no node may: ${excludedText(intent.candidates)}`);

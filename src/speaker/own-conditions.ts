@@ -16,10 +16,15 @@ const NAMED = 5;
 
 type Segments = readonly Pick<SegmentState, "interface" | "view">[];
 
-/** Gives the conditions of this node's Speaker; `before` are those that it had. `nowMs`: since 1970. */
-export function ownConditions(segments: Segments, before: readonly Condition[], nowMs: number): readonly Condition[] {
+/** Gives the conditions of this node's Speaker; `before` are those that it had, `bgp` those of BGP. `nowMs`: since 1970. */
+export function ownConditions(
+  segments: Segments,
+  before: readonly Condition[],
+  nowMs: number,
+  bgp: readonly WantedCondition[] = [],
+): readonly Condition[] {
   const tellers = [helloBlocked, isolated, broadcastBlocked, addressConflict, timersDiffer];
-  const wanted = tellers.map((tell) => tell(segments));
+  const wanted = [...tellers.map((tell) => tell(segments)), ...bgp];
   const types = wanted.map(({ type }) => type);
   const ours = before.filter(({ type }) => types.includes(type)); // nobody else writes this object
   return conditionsWith(ours, wanted, nowMs) ?? ours;
@@ -80,12 +85,15 @@ function addressConflict(segments: Segments): WantedCondition {
 function timersDiffer(segments: Segments): WantedCondition {
   type Reason = (typeof SPEAKER_TIMERS_REASONS)[number];
   const found = perInterface(segments, ({ otherTimers }) =>
-    otherTimers.map(({ node, helloIntervalMs, multiplier }) => `${node} (${helloIntervalMs}ms x ${multiplier})`),
+    otherTimers.map(
+      ({ node, helloIntervalMs, multiplier, restartGraceMs }) =>
+        `${node} (${helloIntervalMs}ms x ${multiplier}, grace ${restartGraceMs / 1000}s)`,
+    ),
   );
   return condition<Reason>("TimersDiffer", found !== "", {
     True: "OtherTimers",
     False: "SameTimers",
-    message: `${found}: goes by another hello interval or multiplier; give all speakers the same flags`,
+    message: `${found}: goes by another hello interval, multiplier or restart grace; give all speakers the same flags`,
     fine: "all speakers that are heard go by the same timers",
   });
 }

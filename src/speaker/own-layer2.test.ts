@@ -85,7 +85,10 @@ test.each<{ name: string; view: Partial<View> }>([
   { name: "deputies", view: { deputyFor: [{ ip: "192.0.2.1", node: "n2" }] } },
   { name: "isolation", view: { isolated: true } },
   { name: "filtered hellos", view: { helloBlocked: ["n2"] } },
-  { name: "other timers", view: { otherTimers: [{ node: "n2", helloIntervalMs: 50, multiplier: 3 }] } },
+  {
+    name: "other timers",
+    view: { otherTimers: [{ node: "n2", helloIntervalMs: 50, multiplier: 3, restartGraceMs: 60_000 }] },
+  },
 ])("a change of what is shown is seen: $name", ({ view }) => {
   expect(shownOf(segment(view).view)).not.toBe(shownOf(segment({}).view));
 });
@@ -126,6 +129,7 @@ test("the object of a node with 10 000 addresses among 100 nodes stays far below
     const neighbours = Array.from({ length: 100 }, (_, n) => neighbour(`worker-${n}.example.com`, "Dead", n));
     const segments = [segment({ neighbours }, { claims })];
     const status = ownStatus({
+      bgp: { status: undefined, conditions: [] },
       version: "1",
       interfaces: [],
       segments,
@@ -179,9 +183,10 @@ test.each<{ view: Partial<View>; want: Partial<typeof FINE>; message?: string }>
       "eth0: 192.0.2.2 (n2): a node answers for the address by itself; with kube-proxy in IPVS mode set ipvs.strictARP",
   },
   {
-    view: { otherTimers: [{ node: "n2", helloIntervalMs: 50, multiplier: 5 }] },
+    view: { otherTimers: [{ node: "n2", helloIntervalMs: 50, multiplier: 5, restartGraceMs: 30_000 }] },
     want: { TimersDiffer: "True OtherTimers" },
-    message: "eth0: n2 (50ms x 5): goes by another hello interval or multiplier; give all speakers the same flags",
+    message:
+      "eth0: n2 (50ms x 5, grace 30s): goes by another hello interval, multiplier or restart grace; give all speakers the same flags",
   },
 ])("conditions: $want", ({ view, want, message }) => {
   expect(reasons(segment(view))).toEqual({ ...FINE, ...want });

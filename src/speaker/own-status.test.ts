@@ -39,7 +39,16 @@ const recorded = (claims: Record<string, string[]>, incarnation = "4"): SpeakerS
   layer2: { claims: Object.entries(claims).map(([name, ips]) => ({ interface: name, ips })) },
 });
 const status = (segments: SegmentState[], was?: SpeakerStatus, interfaces = [nic("eth0")]) =>
-  ownStatus({ version: "1", interfaces, segments, recorded: was, before: undefined, wall: (ms) => ms, nowMs: 0 });
+  ownStatus({
+    version: "1",
+    interfaces,
+    segments,
+    bgp: { status: undefined, conditions: [] },
+    recorded: was,
+    before: undefined,
+    wall: (ms) => ms,
+    nowMs: 0,
+  });
 
 test.each([
   { name: "before a segment is open", segments: [], want: ["192.0.2.1=7"] },

@@ -1,5 +1,6 @@
 import { encodeClaims } from "../api/claims.ts";
 import { MOST_INTERFACES, MOST_SUBNETS, type SpeakerStatus } from "../api/speaker.ts";
+import type { WantedCondition } from "../kube/conditions.ts";
 import type { Interface } from "./interfaces.ts";
 import { ownConditions } from "./own-conditions.ts";
 import { ownLayer2, type WallTime } from "./own-layer2.ts";
@@ -9,6 +10,7 @@ export interface OwnStatusInput {
   readonly version: string;
   readonly interfaces: readonly Interface[];
   readonly segments: readonly SegmentState[];
+  readonly bgp: { readonly status: SpeakerStatus["bgp"]; readonly conditions: readonly WantedCondition[] };
   /** The status of this node's Speaker object as it is now; undefined where there is none. */
   readonly recorded: SpeakerStatus | undefined;
   /** What this gave last; undefined at first. */
@@ -25,7 +27,7 @@ export interface OwnStatusInput {
  * too many interfaces, those that are announced on come first.
  */
 export function ownStatus(input: OwnStatusInput): SpeakerStatus {
-  const { version, interfaces, segments, recorded, before = recorded, wall, nowMs } = input;
+  const { version, interfaces, segments, bgp, recorded, before = recorded, wall, nowMs } = input;
   const open = new Map(segments.map((segment) => [segment.interface, segment]));
   const names = new Set(interfaces.map(({ name }) => name));
   const weight = (name: string) => (open.has(name) ? 0 : names.has(name) ? 1 : 2);
@@ -53,7 +55,8 @@ export function ownStatus(input: OwnStatusInput): SpeakerStatus {
       claims: claims.slice(0, MOST_INTERFACES).sort((a, b) => (a.interface < b.interface ? -1 : 1)),
       ...ownLayer2(segments, before?.layer2, wall),
     },
-    conditions: [...ownConditions(segments, before?.conditions ?? [], nowMs)],
+    ...(bgp.status !== undefined && { bgp: bgp.status }),
+    conditions: [...ownConditions(segments, before?.conditions ?? [], nowMs, bgp.conditions)],
   };
 }
 

@@ -134,7 +134,7 @@ export class SegmentHost {
   }
 
   #hear(frames: readonly Uint8Array[]): void {
-    for (const frame of frames) this.#step((now) => this.#segment.hear(frame, now));
+    this.#step((now) => this.#segment.hearAll(frames, now));
   }
 
   #linkChanged(link: LinkState | undefined): void {

@@ -6,6 +6,7 @@ import { EventRecorder } from "../kube/events.ts";
 import type { Log } from "../log.ts";
 import { AnnouncedWriter } from "./announced-writer.ts";
 import { type AnnouncementView, type IPIntent, ipsOf } from "./announcement.ts";
+import { announcedByBGP, type BGPWorld } from "./bgp/announced-by-bgp.ts";
 import { type Claimant, claimants } from "./claimants.ts";
 import type { Interface } from "./interfaces.ts";
 import type { SpeakerMetrics } from "./metrics.ts";
@@ -37,6 +38,8 @@ export interface Intents {
   readonly intents: ReadonlyMap<string, IPIntent>;
   /** The nodes whose speaker's Pod is Ready; undefined: not known. */
   readonly ready: ReadonlySet<string> | undefined;
+  /** The same of BGP. */
+  readonly bgp: Omit<BGPWorld, "speakers" | "presence">;
 }
 
 /** Tells users on their Services who announces them, and when and why that changed: condition and events. */
@@ -105,6 +108,11 @@ export class ServiceTeller {
     this.#renew();
   }
 
+  /** Says that sessions of some node came up or went down. */
+  sessionsChanged(): void {
+    this.#renew();
+  }
+
   /** Takes what happened to IPs of this node; it is told with the next state, which explains it. */
   changed(changes: readonly OwnershipChange[]): void {
     this.#changes.push(...changes);
@@ -131,7 +139,7 @@ export class ServiceTeller {
     return this.#view;
   }
 
-  #buildView({ intents, ready }: Intents): AnnouncementView {
+  #buildView({ intents, ready, bgp }: Intents): AnnouncementView {
     const { node: self, speakers, interfaces } = this.#deps;
     const presence = presenceOf(this.#segments, ready);
     const all = speakers.list();
@@ -148,6 +156,7 @@ export class ServiceTeller {
         sinceMs: (name, ip) => this.#gainedMs.get(`${name} ${ip}`),
       }),
       intents,
+      bgp: announcedByBGP({ ...bgp, speakers: all, presence: (node) => (node === self ? "Speaking" : presence(node)) }),
     };
   }
 

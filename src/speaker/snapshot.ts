@@ -3,6 +3,7 @@ import { matchesSelector } from "../api/label-selector.ts";
 import { ANNOTATION } from "../api/names.ts";
 import type { EndpointSlice, IPFamily, Node, Service } from "../api/objects.ts";
 import type { Speaker } from "../api/speaker.ts";
+import type { HeldIP } from "../bgp/pools.ts";
 import { type Candidate, type CandidateService, servingNodes } from "../election/candidates.ts";
 import { canonicalIP, parseIP } from "../ipam/addresses.ts";
 import { containsIP, overlap, parseRange, parseSubnet, type Range } from "../ipam/ranges.ts";
@@ -32,13 +33,15 @@ export interface ApiView {
 
 /**
  * Gives the interfaces of this node that some pool may announce on, with what their segments have to know. Pure: the
- * same view and interfaces give the same result. `hearIntent` is told by whom each assigned IP may be announced.
+ * same view and interfaces give the same result. `hearIntent` is told by whom each assigned IP may be announced; `held`
+ * are those of the view.
  */
 export function buildSegments(
   self: string,
   api: ApiView,
   own: readonly Interface[],
   hearIntent: (ip: string, intent: IPIntent) => void = () => {},
+  held: ReadonlyMap<string, HeldIP> = heldIPs(api),
 ): readonly SegmentInput[] {
   const pools = api.pools.map(compilePool);
   const known = new Map(api.speakers.map((speaker) => [speaker.meta.name, nodeInterfaces(speaker)]));
@@ -52,7 +55,7 @@ export function buildSegments(
   const opened = possibleOn(self)(interfaces.get(self) ?? []);
   const perInterface = new Map(own.map(({ name }) => [name, new Map<string, readonly Candidate[]>()]));
   const intents = new Intents(self, api.nodes, interfaces);
-  for (const [text, { services, assignedPool }] of holders(api)) {
+  for (const [text, { services, assignedPool }] of held) {
     const ip = parseIP(text);
     if (ip === undefined) continue;
     // The pool that gave it out, also where it was narrowed since or is being deleted; where that one is gone, who has it now.
@@ -127,15 +130,9 @@ function compile({ meta, spec }: IPPool): CompiledPool {
   return { name: meta.name, ranges, entries };
 }
 
-interface Holding {
-  readonly services: CandidateService[];
-  /** The pool that gave the IP, by the first holder's record. */
-  readonly assignedPool: string | undefined;
-}
-
-/** The Services that hold each IP, by IP. */
-function holders(api: ApiView): ReadonlyMap<string, Holding> {
-  const found = new Map<string, Holding>();
+/** Gives the IPs that Services hold, in canonical text. */
+export function heldIPs(api: Pick<ApiView, "services" | "slicesOf">): ReadonlyMap<string, HeldIP> {
+  const found = new Map<string, { readonly services: CandidateService[]; readonly assignedPool: string | undefined }>();
   for (const service of api.services) {
     const ips = new Set(assignedIPs(service).flatMap((ip) => canonicalIP(ip) ?? [])); // as frames have them
     if (ips.size === 0) continue;

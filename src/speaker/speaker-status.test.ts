@@ -73,7 +73,7 @@ test("the first change is written at once, further ones once a second, the same 
   expect(requests).toHaveLength(1);
   await advance(1);
   expect(requests).toHaveLength(2);
-  expect(requests[1]?.body).toEqual({ status: { version: "4" } });
+  expect(requests[1]?.body).toEqual({ status: { version: "4", bgp: null } });
   writer.set(status("4"));
   await advance(60_000);
   expect(requests).toHaveLength(2);
@@ -113,10 +113,26 @@ test("a failed write is tried again, later each time, with what is newest by the
   expect(requests).toHaveLength(2);
   answers(() => ({}));
   await advance(1);
-  expect(requests.at(-1)?.body).toEqual({ status: { version: "2" } });
+  expect(requests.at(-1)?.body).toEqual({ status: { version: "2", bgp: null } });
   expect(results).toEqual(["failed", "failed", "ok"]);
   await advance(60_000);
   expect(requests).toHaveLength(3);
+});
+
+test("what a node had of BGP, and has no more, is taken out of the object", async () => {
+  const { writer, requests, advance } = world();
+  const bgp = { gobgpd: "Running", asn: 65000, sessions: "0/0", routes: 0 } as const;
+  writer.set({ version: "1", bgp: { ...bgp, withdrawn: "Evacuated", peers: [] } });
+  await advance(0);
+  writer.set({ version: "1", bgp: { ...bgp, peers: [] } });
+  await advance(10_000);
+  writer.set({ version: "1" });
+  await advance(10_000);
+  expect(requests.map(({ body }) => (body as { status: { bgp: unknown } }).status.bgp)).toEqual([
+    { ...bgp, peers: [], routerID: null, withdrawn: "Evacuated" },
+    { ...bgp, peers: [], routerID: null, withdrawn: null },
+    null,
+  ]);
 });
 
 test("an object that somebody deleted is made again, though nothing changed", async () => {
@@ -134,7 +150,9 @@ test("an object that somebody deleted is made again, though nothing changed", as
   await advance(1_000);
   deleteIt = () => {};
   await advance(1_000);
-  expect(requests.map(({ body }) => body)).toEqual(["1", "1", "2", "2"].map((version) => ({ status: { version } })));
+  expect(requests.map(({ body }) => body)).toEqual(
+    ["1", "1", "2", "2"].map((version) => ({ status: { version, bgp: null } })),
+  );
   await advance(60_000);
   expect(requests).toHaveLength(4);
 });

@@ -146,7 +146,7 @@ export class SpeakerStatusWriter {
         method: "PATCH",
         path: `${SPEAKERS}/${encodeURIComponent(node)}/status`,
         contentType: "application/merge-patch+json",
-        body: { status },
+        body: { status: { ...status, bgp: wholeBGP(status.bgp) } },
         signal,
       });
     try {
@@ -167,7 +167,13 @@ export class SpeakerStatusWriter {
   }
 }
 
-/** What the other speakers go by, and what users wait for: an address that a stranger has. */
-function recordOf({ version, incarnation, interfaces, layer2 }: SpeakerStatus): readonly unknown[] {
-  return [version, incarnation, interfaces, layer2?.claims, layer2?.conflicts];
+/** A merge patch leaves what it does not name: what is not there any more is taken away. */
+function wholeBGP(bgp: SpeakerStatus["bgp"]): object | null {
+  return bgp === undefined ? null : { asn: null, routerID: null, withdrawn: null, ...bgp };
+}
+
+/** What the other speakers go by, and what users wait for: an address that a stranger has, a session and what is wrong with it. */
+function recordOf({ version, incarnation, interfaces, layer2, bgp }: SpeakerStatus): readonly unknown[] {
+  const sessions = bgp?.peers.map(({ name, state, lastError }) => [name, state, lastError]);
+  return [version, incarnation, interfaces, layer2?.claims, layer2?.conflicts, bgp?.gobgpd, bgp?.withdrawn, sessions];
 }

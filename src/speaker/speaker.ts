@@ -1,19 +1,27 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Registry } from "prom-client";
+import type { BGPPeer } from "../api/bgp-peer.ts";
 import type { IPPool } from "../api/ippool.ts";
 import { EVACUATE_NODE_LABEL } from "../api/names.ts";
-import type { EndpointSlice, Node, Service } from "../api/objects.ts";
+import type { EndpointSlice, Node, Secret, Service } from "../api/objects.ts";
 import type { Speaker, SpeakerStatus } from "../api/speaker.ts";
+import type { Daemon } from "../bgp/daemon.ts";
 import type { Cancel, Clock } from "../clock.ts";
 import type { KubeClient } from "../kube/client.ts";
-import { ipPools, speakers } from "../kube/herald-resources.ts";
+import { bgpPeers, ipPools } from "../kube/herald-resources.ts";
 import { Reflector } from "../kube/reflector.ts";
 import { endpointSlices, type Kept, nodes, type Resource, services } from "../kube/resource.ts";
+import { secretsIn } from "../kube/secrets.ts";
 import { type SpeakerPod, speakerPods } from "../kube/speaker-pods.ts";
 import { Store } from "../kube/store.ts";
 import type { TimerSettings } from "../l2/timing.ts";
 import type { Log } from "../log.ts";
 import type { IPIntent } from "./announcement.ts";
+import { BGPRole, type BGPSnapshot } from "./bgp/bgp-role.ts";
+import { createBGPMetrics } from "./bgp/metrics.ts";
+import { PeerTeller } from "./bgp/peer-teller.ts";
+import { probePeer } from "./bgp/probe.ts";
+import { layer2Of, leanSpeakers, sameButVersion, sessionsOf, withoutConditions } from "./concern.ts";
 import { type Interface, machine, usableInterfaces } from "./interfaces.ts";
 import { createSpeakerMetrics, type SpeakerMetrics } from "./metrics.ts";
 import { watchNodeProxy } from "./node-proxy.ts";
@@ -22,7 +30,7 @@ import { ownStatus } from "./own-status.ts";
 import type { Leave, SegmentInput, SegmentState } from "./segment-messages.ts";
 import { type Heard, SegmentThread } from "./segment-thread.ts";
 import { ServiceTeller } from "./service-teller.ts";
-import { buildSegments } from "./snapshot.ts";
+import { type ApiView, buildSegments, heldIPs } from "./snapshot.ts";
 import { SpeakerStatusWriter } from "./speaker-status.ts";
 import { tellChanges } from "./tell-changes.ts";
 
@@ -36,6 +44,10 @@ export interface SpeakerDeps {
   /** Tells whether this node forwards to Services; undefined: nobody asks. */
   readonly nodeProxyUrl: string | undefined;
   readonly fetch: typeof fetch;
+  /** This node's gobgpd. */
+  readonly daemon: Daemon;
+  /** For how long routes say that they are about to go before they are withdrawn; 0: they don't. */
+  readonly drainDelayMs: number;
   readonly version: string;
   readonly clock: Clock;
   readonly random: () => number;
@@ -66,6 +78,10 @@ class SpeakerRole {
   readonly #pools: Store<IPPool>;
   readonly #speakers: Store<Speaker>;
   readonly #pods: Store<SpeakerPod>;
+  readonly #peers: Store<BGPPeer>;
+  readonly #secrets: Store<Secret>;
+  readonly #bgp: BGPRole;
+  readonly #peerTeller: PeerTeller;
   readonly #thread: SegmentThread;
   readonly #status: SpeakerStatusWriter;
   readonly #metrics: SpeakerMetrics;
@@ -100,6 +116,16 @@ class SpeakerRole {
     this.#pools = new Store({}, log);
     this.#speakers = new Store({}, log);
     this.#pods = new Store({}, log);
+    this.#peers = new Store({}, log);
+    this.#secrets = new Store({}, log);
+    this.#peerTeller = new PeerTeller({ ...deps, peers: this.#peers, dropped: this.#metrics.eventDropped });
+    this.#bgp = new BGPRole({
+      ...deps,
+      metrics: createBGPMetrics(deps.registry),
+      probe: probePeer,
+      touched: () => this.#showStatus(),
+      tell: (news) => this.#peerTeller.tell(news),
+    });
     this.#thread = new SegmentThread({ node, key, ...timers }, (message) => this.#heard(message));
     this.#status = new SpeakerStatusWriter({
       client,
@@ -129,20 +155,27 @@ class SpeakerRole {
       this.#reflect(endpointSlices, this.#slices),
       this.#reflect(nodes, this.#nodes),
       this.#reflect(ipPools, this.#pools),
-      this.#reflect(leanSpeakers(this.#deps.node), this.#speakers, withoutDisplay),
+      this.#reflect(leanSpeakers(this.#deps.node), this.#speakers, layer2Of),
       this.#reflect(speakerPods(this.#deps.namespace), this.#pods),
+      this.#reflect(bgpPeers, this.#peers),
+      this.#reflect(secretsIn(this.#deps.namespace), this.#secrets),
+      this.#bgp.run(this.#end.signal),
+      this.#peerTeller.run(this.#end.signal),
       this.#followNodeProxy(),
       this.#teller.run(this.#end.signal),
     ];
     this.#services.onChange(({ key }) => this.#teller.serviceChanged(key));
-    this.#speakers.onChange(({ key, after }) => {
+    this.#speakers.onChange(({ key, before, after }) => {
       if (key === this.#deps.node) this.#status.saw(after);
+      if (!isDeepStrictEqual(sessionsOf(before?.status.bgp), sessionsOf(after?.status.bgp)))
+        this.#teller.sessionsChanged();
     });
     this.#pollInterfaces();
     try {
       await Promise.race([aborted(signal), this.#thread.failed]);
       notReady("ending");
-      await this.#thread.leave(this.#howToLeave());
+      const how = this.#howToLeave();
+      await Promise.all([this.#thread.leave(how), this.#bgp.leave(how)]);
     } finally {
       this.#settling?.();
       this.#end.abort();
@@ -190,9 +223,16 @@ class SpeakerRole {
       const started = this.#deps.clock.now();
       this.#news = false;
       const intents = new Map<string, IPIntent>();
-      const ready = this.#readyNodes();
-      this.#segmentInputs = this.#build(versions, ready, (ip, intent) => intents.set(ip, intent));
-      this.#teller.setIntents({ intents, ready });
+      const api = this.#apiView(versions);
+      const held = heldIPs(api);
+      const hear = (ip: string, intent: IPIntent) => intents.set(ip, intent);
+      this.#segmentInputs = buildSegments(this.#deps.node, api, this.#interfaces, hear, held);
+      const bgp = {
+        ...{ nodes: api.nodes, pools: api.pools, held },
+        ...{ peers: this.#peers.list(), secrets: this.#secrets.list() },
+      };
+      this.#teller.setIntents({ intents, ready: api.ready, bgp });
+      this.#tellBGP(bgp);
       if (this.#opened === undefined) this.#showStatus();
       this.#opened = this.#segmentInputs.map((segment) => segment.interface);
       const endedMs = this.#deps.clock.now();
@@ -204,25 +244,29 @@ class SpeakerRole {
     this.#retry = false;
   }
 
-  #build(
-    versions: ReadonlyMap<string, string>,
-    ready: ReadonlySet<string> | undefined,
-    hearIntent: (ip: string, intent: IPIntent) => void,
-  ): readonly SegmentInput[] {
-    return buildSegments(
-      this.#deps.node,
-      {
-        services: this.#services.list(),
-        slicesOf: (service) => this.#slices.by("service", service),
-        nodes: this.#nodes.list(),
-        pools: this.#pools.list(),
-        speakers: this.#speakers.list(),
-        ready,
-        versions,
-      },
-      this.#interfaces,
-      hearIntent,
-    );
+  #apiView(versions: ReadonlyMap<string, string>): ApiView {
+    return {
+      services: this.#services.list(),
+      slicesOf: (service) => this.#slices.by("service", service),
+      nodes: this.#nodes.list(),
+      pools: this.#pools.list(),
+      speakers: this.#speakers.list(),
+      ready: this.#readyNodes(),
+      versions,
+    };
+  }
+
+  /** What BGP goes by is told once all of it is read: what is missing would be withdrawn. */
+  #tellBGP(known: Pick<BGPSnapshot, "peers" | "secrets" | "pools" | "held">): void {
+    const needsSecrets = this.#peers.list().some(({ spec }) => spec.passwordSecretRef !== undefined);
+    if (!this.#peers.synced || (needsSecrets && !this.#secrets.synced)) return;
+    this.#bgp.setSnapshot({
+      ...known,
+      node: this.#nodes.get(this.#deps.node),
+      interfaces: this.#interfaces,
+      evacuating: this.#isEvacuating(),
+      recorded: this.#speakers.get(this.#deps.node)?.status.bgp !== undefined,
+    });
   }
 
   /** The speakers that the API shows ready; not known where it was not read yet, or the right to read it is missing. */
@@ -237,6 +281,7 @@ class SpeakerRole {
     const changed = (forwarding: boolean) => {
       this.#notForwarding = !forwarding;
       this.#tellConditions();
+      this.#bgp.setNotForwarding(!forwarding);
     };
     await watchNodeProxy({ url, fetch, clock, log, signal: this.#end.signal, changed });
   }
@@ -262,7 +307,7 @@ class SpeakerRole {
   }
 
   #lookAtInterfaces(): void {
-    const found = usableInterfaces(machine, this.#interfaces, namedInterfaces(this.#pools.list()));
+    const found = usableInterfaces(machine, this.#interfaces, namedInterfaces(this.#pools.list(), this.#peers.list()));
     if (JSON.stringify(found) !== JSON.stringify(this.#interfaces)) {
       const names = found.map(({ name }) => name);
       if (names.join() !== this.#interfaces.map(({ name }) => name).join())
@@ -338,6 +383,7 @@ class SpeakerRole {
       version: this.#deps.version,
       interfaces: this.#interfaces,
       segments: this.#segments,
+      bgp: this.#bgp,
       recorded: this.#speakers.get(this.#deps.node)?.status,
       before: this.#ownStatus,
       wall: (segmentMs) => this.#segmentsWallMs - ((segment?.atMs ?? segmentMs) - segmentMs),
@@ -347,46 +393,11 @@ class SpeakerRole {
   }
 }
 
-/** The interfaces that pools name in full: they may announce though they look like those of a container network. */
-function namedInterfaces(pools: readonly IPPool[]): ReadonlySet<string> {
+/** The interfaces that pools and BGPPeers name in full: they may announce though they look like those of a container network. */
+function namedInterfaces(pools: readonly IPPool[], peers: readonly BGPPeer[]): ReadonlySet<string> {
   const entries = pools.flatMap(({ spec }) => spec.announce.flatMap(({ layer2 }) => layer2 ?? []));
-  return new Set(entries.flatMap(({ interfaces = [] }) => interfaces));
-}
-
-/** A Service's conditions are written by the speakers themselves. */
-function withoutConditions(service: Service): Kept {
-  return { ...service, conditions: [] } as Kept;
-}
-
-/** Of what a Speaker shows, what other speakers go by. */
-function withoutDisplay({ meta, status }: Speaker): Speaker {
-  const { incarnation, interfaces, layer2 } = status;
-  return {
-    meta,
-    status: {
-      ...(incarnation !== undefined && { incarnation }),
-      ...(interfaces !== undefined && { interfaces }),
-      ...(layer2 !== undefined && {
-        layer2: { claims: layer2.claims, ...(layer2.conflicts !== undefined && { conflicts: layer2.conflicts }) },
-      }),
-    },
-  };
-}
-
-/** Keeps the own object whole and of the others what is gone by: of 1 000 nodes each shows more than a hundred others. */
-function leanSpeakers(self: string): Resource<Speaker> {
-  const keep = (raw: unknown) => {
-    const speaker = speakers.keep(raw);
-    return speaker.meta.name === self ? speaker : withoutDisplay(speaker);
-  };
-  return { ...speakers, keep };
-}
-
-/** Says whether an object changed in nothing that is kept but its version: a kubelet's heartbeats, another's conditions. */
-function sameButVersion(before: Kept | undefined, after: Kept | undefined): boolean {
-  if (before === undefined || after === undefined) return false;
-  const version = after.meta.resourceVersion;
-  return isDeepStrictEqual({ ...before, meta: { ...before.meta, resourceVersion: version } }, after);
+  const bound = peers.flatMap(({ spec }) => spec.bindInterface ?? []);
+  return new Set([...entries.flatMap(({ interfaces = [] }) => interfaces), ...bound]);
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -218,8 +218,11 @@ test("a later joiner that can't be served anew waits, and a pool that grows serv
   await createService("b", onPort(81));
   await untilIPs("b", "192.0.2.10");
   await patchService("a", { spec: { ports: [{ port: 81, protocol: "TCP" }] } });
-  await untilReason("b", "PoolExhausted");
+  const refused = await untilReason("b", "PoolExhausted");
   expect([ips("a"), ips("b")]).toEqual(["192.0.2.10", ""]);
+  expect(assigned(refused)?.message).toContain(
+    `192.0.2.10 can't be shared with Service ${namespace}/a, which has port TCP/81 too; add addresses to a pool, change the port`,
+  );
   await editPool("p", { addresses: ["192.0.2.10-192.0.2.11"] });
   await untilIPs("b", "192.0.2.11");
   expect([trail("a"), trail("b")]).toEqual([

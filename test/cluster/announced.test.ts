@@ -108,6 +108,7 @@ function viewOf(self: string, { owner, nodes }: World, store: Store<Service>): A
     self,
     speakers: nodes,
     presence: () => "Speaking",
+    bgp: () => undefined,
     claimants: new Map(owner === undefined ? [] : all.map((ip) => [ip, claim(owner)])),
     intents: new Map(all.map((ip) => [ip, intent])),
   };

@@ -1,4 +1,5 @@
 import { readdirSync } from "node:fs";
+import { dirname } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { type Reaper, startReaper } from "../reaper/reaper.ts";
 import { type ControlPlane, startControlPlane } from "./control-plane.ts";
@@ -64,6 +65,46 @@ test("config/default is applied as it stands, and a second time changes nothing"
   expect(await plane.kubectl(["get", "clusterrolebindings", subjects])).toBe("herald-system");
   const mode = "-o=jsonpath={.spec.template.spec.volumes[0].secret.defaultMode}";
   expect(await plane.kubectl(["-n", "herald-system", "get", "daemonset", "herald-speaker", mode])).toBe("256");
+});
+
+test("gobgpd lives on where the speaker restarts, ends after it, and has the right to listen on port 179 alone", async () => {
+  const read = ["-n", "herald-system", "get", "daemonset", "herald-speaker", "-o=json"];
+  const { spec } = JSON.parse(await plane.kubectl(read)).spec.template;
+  const [gobgpd, ...others] = spec.initContainers;
+  expect(others).toEqual([]);
+  expect(gobgpd).toMatchObject({
+    name: "gobgpd",
+    restartPolicy: "Always",
+    image: spec.containers[0].image,
+    securityContext: {
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      capabilities: { drop: ["ALL"], add: ["NET_BIND_SERVICE"] },
+    },
+  });
+  const socket = gobgpd.command.at(-1);
+  expect(gobgpd.livenessProbe.exec.command).toEqual(["gobgp", "--target", `unix://${socket}`, "global"]);
+  expect(spec.containers[0].args).toContain(`--gobgp-socket=${socket}`);
+  const shared = { name: "gobgp", mountPath: dirname(socket) };
+  expect(gobgpd.volumeMounts).toEqual([shared]);
+  expect(spec.containers[0].volumeMounts).toContainEqual(shared);
+});
+
+test("the speaker reads BGPPeers, and Secrets in Herald's own namespace only", async () => {
+  const can = (verb: string, what: string, ...where: string[]) =>
+    plane
+      .kubectl(["auth", "can-i", verb, what, ...where, "--as=system:serviceaccount:herald-system:herald-speaker"])
+      .then(
+        (answer) => answer.trim(),
+        () => "no", // kubectl answers "no" with exit code 1
+      );
+  expect(await can("watch", "bgppeers.heraldlb.io")).toBe("yes");
+  expect(await can("patch", "bgppeers.heraldlb.io")).toBe("no");
+  expect(await can("watch", "secrets", "--namespace=herald-system")).toBe("yes");
+  for (const verb of ["get", "create", "patch", "delete"])
+    expect(await can(verb, "secrets", "--namespace=herald-system"), verb).toBe("no");
+  for (const verb of ["get", "list", "watch"])
+    expect(await can(verb, "secrets", "--namespace=default"), verb).toBe("no");
 });
 
 test("with exactly its roles the controller serves the samples, tells of it, and is refused nothing", async () => {

@@ -273,6 +273,28 @@ test("a Service that is given another class is let go of, and not touched from t
   expect(await get("web")).toEqual(theirs);
 });
 
+test("a Service that went to another type or class while nobody led is let go of, and others' are not touched", async () => {
+  const first = await start();
+  await createPool("p", ["192.0.2.136-192.0.2.137"]);
+  for (const name of ["turned", "given"]) {
+    await createService(name);
+    await until(name, (service) => ips(service).length === 1);
+  }
+  await createService("theirs", { loadBalancerClass: "example.com/other" }, { "example.com/note": "x" });
+  await first.stop();
+  for (const name of ["turned", "given"])
+    await patch(name, { spec: { type: "ClusterIP", allocateLoadBalancerNodePorts: null } });
+  await patch("given", { spec: { type: "LoadBalancer", loadBalancerClass: "example.com/other" } });
+  const theirs = await get("theirs");
+  const second = await start();
+  for (const name of ["turned", "given"])
+    await until(name, (service) => assigned(service) === undefined && service.metadata.annotations === undefined);
+  await createService("next");
+  await until("next", (service) => ips(service).length === 1);
+  expect(await get("theirs")).toEqual(theirs);
+  expect(second.requests.filter((line) => line.includes("/services/theirs"))).toEqual([]);
+});
+
 test("a namespace's labels decide, also after they change", async () => {
   const one = await start();
   await createPool("p", ["192.0.2.140-192.0.2.149"], { namespaceSelector: { matchLabels: { team: namespace } } });

@@ -480,6 +480,33 @@ test("all that a Speaker shows is stored and read as it was written, and kubectl
         gateways: [],
       },
     ],
+    bgp: {
+      status: {
+        gobgpd: "Running",
+        asn: 4_200_000_000,
+        routerID: "192.0.2.12",
+        sessions: "1/2",
+        routes: 3,
+        withdrawn: "Evacuated",
+        peers: [
+          {
+            name: "a",
+            address: "192.0.2.1",
+            asn: 65001,
+            state: "Established",
+            since: "2026-01-01T00:00:00Z",
+            holdTime: "9s",
+            keepaliveTime: "3s",
+            advertised: 3,
+            accepted: 0,
+            flaps: 1,
+            bfd: "Up",
+          },
+          { name: "b", address: "eth1", asn: 65002, state: "Refused", lastError: "there is no Secret" },
+        ],
+      },
+      conditions: [{ type: "SessionDown", status: "False", reason: "AllEstablished", message: "well" }],
+    },
     segments: [
       {
         interface: "eth0",
@@ -515,10 +542,10 @@ test("all that a Speaker shows is stored and read as it was written, and kubectl
   const stored = speakers.keep(JSON.parse(await plane.kubectl(["get", "hspeaker", "n2", "-o", "json"])));
   expect(stored.status).toEqual(status);
   const [head = "", row = ""] = (await plane.kubectl(["get", "hspeaker", "n2"])).split("\n");
-  expect(head.split(/ {2,}/).slice(0, 6)).toEqual([
-    ...["NAME", "OWNED", "NEIGHBOURS", "HELLO BLOCKED", "ISOLATED", "CONFLICT"],
+  expect(head.split(/ {2,}/).slice(0, 7)).toEqual([
+    ...["NAME", "OWNED", "NEIGHBOURS", "SESSIONS", "HELLO BLOCKED", "ISOLATED", "CONFLICT"],
   ]);
-  expect(row.split(/ +/).slice(0, 6)).toEqual(["n2", "1", "1", "True", "True", "True"]);
+  expect(row.split(/ +/).slice(0, 7)).toEqual(["n2", "1", "1", "1/2", "True", "True", "True"]);
 });
 
 test("kubectl says how full a pool is, and explains each field", async () => {

@@ -1,8 +1,10 @@
 import type { IPPoolSpec } from "../../src/api/ippool.ts";
-import { AddressBook, type Outcome } from "../../src/ipam/address-book.ts";
+import { AddressBook, type Outcome, type PoolReport, type World } from "../../src/ipam/address-book.ts";
 import { formatIP, type IP, parseIP } from "../../src/ipam/addresses.ts";
 import type { Assignment, Demand, Request, Sharing } from "../../src/ipam/demand.ts";
 import type { PoolObject } from "../../src/ipam/pool.ts";
+import type { Labels } from "../../src/ipam/pools.ts";
+import type { Steps } from "../../src/ipam/steps.ts";
 
 /** Clusters in a few words, for tests of the address book. */
 
@@ -67,9 +69,73 @@ export interface Words {
   readonly namespaces?: Readonly<Record<string, Readonly<Record<string, string>>>>;
 }
 
-export function book({ pools = {}, demands = [], strangers = {}, namespaces = {} }: Words): AddressBook {
+/** An address book that takes each change to its end before the next. */
+export class Book {
+  readonly #book: AddressBook;
+
+  constructor(world: World, now: number) {
+    this.#book = exhaust(AddressBook.opening(world, now));
+  }
+
+  get pools(): AddressBook["pools"] {
+    return this.#book.pools;
+  }
+
+  outcome(key: string): Outcome | undefined {
+    return this.#book.outcome(key);
+  }
+
+  contains(ip: IP): boolean {
+    return this.#book.contains(ip);
+  }
+
+  report(name: string): PoolReport | undefined {
+    return this.#book.report(name);
+  }
+
+  census(): ReadonlyMap<string, number> {
+    return this.#book.census();
+  }
+
+  put(demand: Demand, now: number): readonly string[] {
+    return exhaust(this.#book.put(demand, now));
+  }
+
+  remove(key: string, now: number): readonly string[] {
+    return exhaust(this.#book.remove(key, now));
+  }
+
+  putStranger(key: string, ips: readonly IP[], now: number): readonly string[] {
+    return exhaust(this.#book.putStranger(key, ips, now));
+  }
+
+  putPool(object: PoolObject, now: number): readonly string[] {
+    return exhaust(this.#book.putPool(object, now));
+  }
+
+  removePool(name: string, now: number): readonly string[] {
+    return exhaust(this.#book.removePool(name, now));
+  }
+
+  putNamespace(name: string, labels: Labels, now: number): readonly string[] {
+    return exhaust(this.#book.putNamespace(name, labels, now));
+  }
+
+  removeNamespace(name: string, now: number): readonly string[] {
+    return exhaust(this.#book.removeNamespace(name, now));
+  }
+}
+
+function exhaust<T>(steps: Steps<T>): T {
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+  }
+}
+
+export function book({ pools = {}, demands = [], strangers = {}, namespaces = {} }: Words): Book {
   const known = Object.fromEntries(demands.map(({ namespace }) => [namespace, {}]));
-  return new AddressBook(
+  return new Book(
     {
       pools: Object.entries(pools).map(([name, words]) => pool(name, words)),
       namespaces: new Map(Object.entries({ ...known, ...namespaces })),

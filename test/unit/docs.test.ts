@@ -3,6 +3,7 @@ import { Registry } from "prom-client";
 import { expect, test } from "vitest";
 import { createControllerMetrics } from "../../src/controller/metrics.ts";
 import { createRequestMetrics } from "../../src/kube/request-metrics.ts";
+import { createBGPMetrics } from "../../src/speaker/bgp/metrics.ts";
 import { createSpeakerMetrics } from "../../src/speaker/metrics.ts";
 
 /** What is written in the code and in docs/ is the same. */
@@ -20,6 +21,7 @@ test("docs/errors.md explains exactly the error codes that there are", () => {
 test("docs/metrics.md explains exactly the metrics that there are", async () => {
   const registry = new Registry();
   createSpeakerMetrics(registry);
+  createBGPMetrics(registry);
   createControllerMetrics(registry);
   createRequestMetrics(registry);
   const names = (await registry.getMetricsAsJSON()).map(({ name }) => name);
@@ -36,6 +38,25 @@ test("docs/responder.md explains exactly the counters that there are", () => {
   );
   const explained = lines.flatMap((line) => [...line.matchAll(/`([^`]+)`/g)].map((match) => match[1]));
   expect(explained).toEqual(names);
+});
+
+test("docs/bgp.md explains errors of sessions by the words that they begin with", () => {
+  const sources = ["src/speaker/bgp/session-story.ts", "src/speaker/bgp/own-bgp.ts", "src/bgp/peers.ts"];
+  const said = sources.flatMap((file) =>
+    [...read(file).matchAll(/`([^`]*)`|"([^"]*)"/g)].map(([, long, text = ""]) =>
+      (long ?? text).replaceAll(/\$\{[^}]*\}/g, "..."),
+    ),
+  );
+  const table = read("docs/bgp.md").split("`lastError` begins with")[1]?.split("\n\n")[0] ?? "";
+  const explained = [...table.matchAll(/^\| (`.*?`) \|/gm)].flatMap(([, cell = ""]) =>
+    [...cell.matchAll(/`([^`]*)`/g)].map(([, text = ""]) => text.replace(/^IPv6/, "...")),
+  );
+  expect(explained.length).toBeGreaterThan(10);
+  for (const text of explained)
+    expect(
+      said.some((one) => one.startsWith(text)),
+      text,
+    ).toBe(true);
 });
 
 test("links between pages lead somewhere", () => {

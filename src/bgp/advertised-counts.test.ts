@@ -1,0 +1,48 @@
+import { expect, test } from "vitest";
+import { AdvertisedCounts } from "./advertised-counts.ts";
+import type { Session } from "./daemon.ts";
+
+const UP: Session = {
+  neighbor: "192.0.2.1",
+  state: "Established",
+  establishedAtMs: 1000,
+  holdTime: 9,
+  keepaliveTime: 3,
+  peerRouterID: "192.0.2.1",
+  advertised: 0,
+  accepted: 0,
+  flaps: 0,
+  opensReceived: 1,
+  notificationsSent: 0,
+  notificationsReceived: 0,
+  updatesSent: 0,
+  updatesReceived: 0,
+  bfd: undefined,
+};
+
+test("counting takes one part in a hundred of gobgpd's time, however long a count takes", () => {
+  const counts = new AdvertisedCounts();
+  expect(counts.isDue([UP], 0)).toBe(true);
+  counts.counted([{ ...UP, advertised: 10_000 }], 0, 300);
+  expect(counts.isDue([UP], 30_299)).toBe(false);
+  expect(counts.fillIn([UP])).toEqual([{ ...UP, advertised: 10_000 }]);
+  expect(counts.isDue([UP], 30_300)).toBe(true);
+});
+
+test.each([
+  { name: "one that was opened anew", session: { ...UP, establishedAtMs: 2000 } },
+  { name: "one with another peer", session: { ...UP, neighbor: "192.0.2.2" } },
+])("a new session is counted at once: $name", ({ session }) => {
+  const counts = new AdvertisedCounts();
+  counts.counted([{ ...UP, advertised: 7 }], 0, 300);
+  expect(counts.isDue([session], 301)).toBe(true);
+  expect(counts.fillIn([session])).toEqual([{ ...session, advertised: 0 }]);
+});
+
+test("one that is down has been told nothing, and hurries nobody", () => {
+  const counts = new AdvertisedCounts();
+  counts.counted([{ ...UP, advertised: 7 }], 0, 300);
+  const down = { ...UP, state: "Active" as const };
+  expect(counts.isDue([down], 301)).toBe(false);
+  expect(counts.fillIn([down])).toEqual([{ ...down, advertised: 0 }]);
+});

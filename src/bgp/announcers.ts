@@ -1,0 +1,55 @@
+import type { Serving } from "../election/candidates.ts";
+import { servingNodes } from "../election/candidates.ts";
+import { Announcing, type Outcome } from "./announcing.ts";
+import type { BGPView, NobodyReason } from "./desired.ts";
+import type { BGPNode } from "./node.ts";
+import { findPeers } from "./peers.ts";
+import { BGPPools, type HeldIP } from "./pools.ts";
+
+/** What each node does with an IP, or why none is asked to. */
+export type IPAnnouncers =
+  | { readonly what: NobodyReason; readonly pool: string | undefined }
+  | { readonly what: "Announced"; readonly pool: string; readonly nodes: readonly NodeOutcome[] };
+
+export interface NodeOutcome {
+  readonly node: string;
+  readonly outcome: Outcome;
+}
+
+/**
+ * Knows for all nodes what `desired` decides for each: which of them announce an IP and to which peers, and why the
+ * others don't. It says what shall be; whether sessions are up is in the nodes' own status.
+ */
+export class Announcers {
+  readonly #pools: BGPPools;
+  readonly #nodes: readonly (readonly [string, Announcing])[];
+  /** By pool and family, of what every node can serve: of all but Local Services. */
+  readonly #everywhere = new Map<string, IPAnnouncers>();
+
+  constructor(nodes: readonly BGPNode[], { peers, secrets, pools }: Omit<BGPView, "held">) {
+    this.#pools = new BGPPools(pools);
+    this.#nodes = nodes
+      .map((node) => [node.node.meta.name, new Announcing(node, findPeers(node, peers, secrets))] as const)
+      .sort(([a], [b]) => (a < b ? -1 : 1));
+  }
+
+  /** Tells of an IP, in canonical text; the nodes are sorted by name. */
+  of(ip: string, held: HeldIP): IPAnnouncers {
+    const pool = this.#pools.of(ip, held);
+    if (pool === undefined) return { what: "NoPool", pool: undefined };
+    if (pool.entries.length === 0) return { what: "NotAnnounced", pool: pool.name };
+    const serving = servingNodes(held.services);
+    if (serving === "NoNode") return { what: "NoEndpoints", pool: pool.name };
+    const family = ip.includes(":") ? "IPv6" : "IPv4";
+    const tell = (where: Exclude<Serving, "NoNode">): IPAnnouncers => ({
+      what: "Announced",
+      pool: pool.name,
+      nodes: this.#nodes.map(([node, announcing]) => ({ node, outcome: announcing.of(pool, family, where) })),
+    });
+    if (serving !== "EveryNode") return tell(serving);
+    const key = `${pool.name} ${family}`;
+    const known = this.#everywhere.get(key) ?? tell(serving);
+    this.#everywhere.set(key, known);
+    return known;
+  }
+}
