@@ -1,9 +1,8 @@
 import { loadavg } from "node:os";
-import { AddressBook } from "../../src/ipam/address-book.ts";
 import type { IP } from "../../src/ipam/addresses.ts";
 import type { Assignment, Demand } from "../../src/ipam/demand.ts";
 import type { PoolObject } from "../../src/ipam/pool.ts";
-import { demand, pool } from "../unit/address-world.ts";
+import { Book, demand, pool } from "../unit/address-world.ts";
 import type { Benchmark, Figure } from "./figure.ts";
 
 const SERVICES = 10_000;
@@ -23,7 +22,7 @@ export const run: Benchmark = async (emit, size = SERVICES) => {
   for (const scenario of scenarios(size)) {
     const demands = services.map((service, index) => ({ ...service, ...scenario.more?.(index) }));
     const value = medianOf(() => {
-      const book = new AddressBook(world(scenario.pools), NOW);
+      const book = new Book(world(scenario.pools), NOW);
       return () => {
         for (const demand of demands) book.put(demand, NOW);
         return () => expectCount(book, "Assigned", size);
@@ -82,7 +81,7 @@ function measureRestart(emit: (figure: Figure) => void, services: readonly Deman
   const held = services.map((service, index) => holding(service, index));
   const pools = [pool("one", ["10.0.0.0/16"])];
   const value = medianOf(() => () => {
-    const book = new AddressBook(world(pools, held), NOW);
+    const book = new Book(world(pools, held), NOW);
     return () => expectCount(book, "Assigned", held.length);
   });
   emit(figure(`take up ${held.length} holders`, value));
@@ -93,7 +92,7 @@ function measureOne(emit: (figure: Figure) => void, services: readonly Demand[])
   const pools = [pool("one", ["10.0.0.0/16"])];
   const books = [100, services.length].map((present) => ({
     present,
-    book: new AddressBook(world(pools, services.slice(0, present)), NOW),
+    book: new Book(world(pools, services.slice(0, present)), NOW),
   }));
   const more = Array.from({ length: REPEATS }, (_, index) => service(1_000_000 + index));
   let few: number | undefined;
@@ -126,7 +125,7 @@ function measureEdit(emit: (figure: Figure) => void, services: readonly Demand[]
   const after = { ...before, spec: { ...before.spec, priority: 10 } };
   let concerned = 0;
   const value = medianOf(() => {
-    const book = new AddressBook(world([before], services), NOW);
+    const book = new Book(world([before], services), NOW);
     return () => {
       concerned = book.putPool(after, NOW).length;
     };
@@ -139,7 +138,7 @@ function measureFull(emit: (figure: Figure) => void): void {
   const holders = Array.from({ length: WHOLE_16 }, (_, index) => holding(service(index), index));
   const waiting = Array.from({ length: WAITING }, (_, index) => service(WHOLE_16 + index));
   const pools = [pool("one", ["10.0.0.0/16"])];
-  const book = new AddressBook(world(pools, holders), NOW);
+  const book = new Book(world(pools, holders), NOW);
   const arrived = timed(() => {
     for (const one of waiting) book.put(one, NOW);
   });
@@ -185,7 +184,7 @@ function holding(service: Demand, index: number): Demand {
   return { ...service, status: ips, record };
 }
 
-function expectCount(book: AddressBook, reason: string, count: number): void {
+function expectCount(book: Book, reason: string, count: number): void {
   const found = book.census().get(reason) ?? 0;
   if (found !== count) throw new Error(`${found} Services are ${reason}, not ${count}`);
 }

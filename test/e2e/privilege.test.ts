@@ -12,7 +12,8 @@ beforeAll(async () => {
 });
 afterAll(() => lab?.stop());
 
-/** CAP_NET_RAW is bit 13 (capabilities(7)). */
+/** CAP_NET_BIND_SERVICE is bit 10, CAP_NET_RAW bit 13 (capabilities(7)). */
+const NET_BIND_SERVICE = 1n << 10n;
 const NET_RAW = 1n << 13n;
 const NOBODY = "65534";
 
@@ -27,7 +28,7 @@ function rights(pid: number | undefined) {
   };
 }
 
-test("the product works with a speaker that has CAP_NET_RAW alone and a controller that has nothing, neither being root", async () => {
+test("the product works with a speaker that has CAP_NET_RAW alone, a gobgpd that has CAP_NET_BIND_SERVICE alone and a controller that has nothing, neither being root", async () => {
   await ownerOf(lab, await addressOf(lab, "web"));
   const nobody = new Set([NOBODY]);
   expect(rights(lab.herald.controller.pid)).toEqual({ uids: nobody, capabilities: new Set([0n]), noNewPrivs: "1" });
@@ -35,6 +36,12 @@ test("the product works with a speaker that has CAP_NET_RAW alone and a controll
     expect(rights(lab.herald.speaker(node).pid)).toEqual({
       uids: nobody,
       capabilities: new Set([NET_RAW]),
+      noNewPrivs: "1",
+    });
+  for (const node of NODE_NAMES)
+    expect(rights(lab.herald.gobgpd(node).pid)).toEqual({
+      uids: nobody,
+      capabilities: new Set([NET_BIND_SERVICE]),
       noNewPrivs: "1",
     });
 });
@@ -58,6 +65,8 @@ test("with the roles of config/rbac neither is refused anything, and they may do
     ["controller", "patch", "speakers/status"],
     ["speaker", "patch", "services"],
     ["speaker", "get", "secrets"],
+    ["speaker", "list", "secrets"],
+    ["speaker", "patch", "bgppeers"],
     ["speaker", "patch", "nodes"],
     ["speaker", "delete", "speakers"],
   ] as const)

@@ -4,13 +4,19 @@ import { NODE_NAMES, type NodeName, nodePlan } from "../lab/plan.ts";
 
 export const SERVICE = "/api/v1/namespaces/default/services";
 
+export interface ProductOptions extends LabOptions {
+  /** Added to the command line of every speaker. */
+  readonly speakerFlags?: readonly string[];
+}
+
 /** Brings up a lab in which Herald runs with a pool of 192.0.2.200-192.0.2.220, and all of it is ready. */
-export async function startProduct(options: LabOptions = {}): Promise<Lab> {
-  const lab = await startLab({ routers: false, ...options });
+export async function startProduct(options: ProductOptions = {}): Promise<Lab> {
+  const { speakerFlags = [], ...more } = options;
+  const lab = await startLab({ routers: false, ...more });
   try {
     await lab.install();
     await lab.startController();
-    await lab.startSpeakers();
+    await lab.startSpeakers({ flags: speakerFlags });
     await lab.kubectl(["apply", "--filename=-"], pool("default", "192.0.2.200-192.0.2.220"));
     await lab.speakersReady();
     return lab;

@@ -3,11 +3,11 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Lab } from "../lab/lab.ts";
 import { NODE_NAMES, type NodeName } from "../lab/plan.ts";
 import { addressOf, IPV6_ONLY, macOf, ownerOf, pool, reachable, service, startProduct } from "./product.ts";
+import { type Seen, watching as watchingIPs } from "./watching.ts";
 
 /** What a client sees while a speaker is away, or gives its IPs away: nothing. Of both families, at one time. */
 
 const NAMES = ["web", "web6"];
-const ASK_EVERY_MS = 10;
 /** How long an ARP request or a neighbor solicitation may go unanswered: when a speaker dies, and when it ends as planned. */
 const DIED_MS = 150;
 const PLANNED_MS = 50;
@@ -28,46 +28,10 @@ beforeAll(async () => {
 });
 afterAll(() => lab?.stop());
 
-interface Seen {
-  readonly ip: string;
-  readonly macs: readonly string[];
-  readonly silenceMs: number;
-  readonly lost: number;
-  readonly outageMs: number;
-  /** Of the TCP connections. Where an IP moves to another node they break: its node proxy knows nothing of them. */
-  readonly broken: number;
-  readonly doubleMs: number;
-}
-
 /** Runs `act` while the client sends, and asks for the addresses. */
 async function watching(act: () => Promise<void>): Promise<readonly Seen[]> {
-  const capture = await lab.capture({ asks: ips, intervalMs: ASK_EVERY_MS });
-  const probes = await Promise.all(
-    ips.map(async (ip) => ({
-      ip,
-      udp: await lab.udpProbe({ ip, port: 80 }),
-      tcp: await lab.tcpProbe({ ip, port: 80, connections: 20 }),
-    })),
-  );
-  await sleep(500);
-  await act();
-  await sleep(1000);
-  const reports = await Promise.all(
-    probes.map(async ({ ip, udp, tcp }) => ({ ip, udp: await udp.stop(), tcp: await tcp.stop() })),
-  );
-  await capture.stop();
-  const seen = reports.map(
-    ({ ip, udp, tcp }): Seen => ({
-      ip,
-      macs: [...new Set(capture.answers(ip).map(({ mac }) => mac))].sort(),
-      silenceMs: capture.longestSilence(ip),
-      lost: udp.lost,
-      outageMs: udp.longestOutageMs,
-      broken: tcp.broken,
-      doubleMs: capture.doubles(ip)[0]?.ms ?? 0,
-    }),
-  );
-  for (const { ip, ...figures } of seen) console.info(`${expect.getState().currentTestName}: ${ip}`, figures);
+  const { seen } = await watchingIPs(lab, ips, act);
+  for (const { ip, udp, ...figures } of seen) console.info(`${expect.getState().currentTestName}: ${ip}`, figures);
   return seen;
 }
 

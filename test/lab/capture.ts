@@ -88,11 +88,19 @@ export class Capture {
     );
   }
 
-  /** The longest time without an answer between two of them, as many intervals as were asked in vain; in ms. */
+  /** The longest time without an answer between two of them; in ms. */
   longestSilence(ip: string): number {
-    const rounds = this.answers(ip).map(({ round }) => round);
-    const gaps = rounds.slice(1).map((round, i) => round - (rounds[i] as number) - 1);
-    return Math.max(0, ...gaps) * this.#intervalMs;
+    return this.silences(ip)[0]?.ms ?? 0;
+  }
+
+  /** The times without an answer, as many intervals as were asked in vain, the longest first. `from`: the answer before. */
+  silences(ip: string): readonly { readonly from: number; readonly ms: number }[] {
+    const answers = this.answers(ip);
+    const gaps = answers.slice(1).map(({ round }, i) => {
+      const before = answers[i] as Reply;
+      return { from: before.at, ms: (round - before.round - 1) * this.#intervalMs };
+    });
+    return gaps.filter(({ ms }) => ms > 0).sort((a, b) => b.ms - a.ms);
   }
 
   /** When more than one MAC answered for an address, the longest first. */

@@ -75,23 +75,50 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     "filtered",
   ),
   "pass-hellos": plain("the switch forwards it again", (lab) => lab.faults.filterHellos([]), "forwarding"),
-  "kill-speaker": onNode("SIGKILL", (lab, node) => runningSpeaker(lab, node).stop("SIGKILL"), "speaker killed"),
+  "kill-speaker": onNode("SIGKILL", (lab, node) => running(lab, node, "speaker").stop("SIGKILL"), "speaker killed"),
   "term-speaker": onNode(
     "SIGTERM, and wait for its end",
-    (lab, node) => runningSpeaker(lab, node).stop("SIGTERM"),
+    (lab, node) => running(lab, node, "speaker").stop("SIGTERM"),
     "speaker ended",
   ),
   "stop-speaker": onNode(
     "SIGSTOP: it hangs",
-    (lab, node) => runningSpeaker(lab, node).signal("SIGSTOP"),
+    (lab, node) => running(lab, node, "speaker").signal("SIGSTOP"),
     "speaker stopped",
   ),
   "cont-speaker": onNode(
     "SIGCONT: it goes on",
-    (lab, node) => runningSpeaker(lab, node).signal("SIGCONT"),
+    (lab, node) => running(lab, node, "speaker").signal("SIGCONT"),
     "speaker goes on",
   ),
-  "start-speaker": onNode("start it after kill- or term-speaker", startSpeaker, "speaker started"),
+  "start-speaker": onNode(
+    "start it after kill- or term-speaker",
+    (lab, node) => start(lab, node, "speaker"),
+    "speaker started",
+  ),
+  "kill-gobgpd": onNode("SIGKILL", (lab, node) => running(lab, node, "gobgpd").stop("SIGKILL"), "gobgpd killed"),
+  "stop-gobgpd": onNode(
+    "SIGSTOP: it hangs",
+    (lab, node) => running(lab, node, "gobgpd").signal("SIGSTOP"),
+    "gobgpd stopped",
+  ),
+  "cont-gobgpd": onNode(
+    "SIGCONT: it goes on",
+    (lab, node) => running(lab, node, "gobgpd").signal("SIGCONT"),
+    "gobgpd goes on",
+  ),
+  "start-gobgpd": onNode("start it after kill-gobgpd", (lab, node) => start(lab, node, "gobgpd"), "gobgpd started"),
+  "restart-router": {
+    args: ["ROUTER"],
+    help: "rtr (FRR) or bird (BIRD) dies, and comes back",
+    run: async (lab, [name = ""], print) => {
+      const router = lab.routers.find((one) => one.plan.name === name);
+      if (router === undefined) throw new Error(`there is no router ${JSON.stringify(name)}; there are rtr and bird`);
+      await router.restart();
+      print(`${router.software} is back`);
+    },
+  },
+  routes: { args: [], help: "the routers' BGP sessions, and the routes that they got by them", run: routes },
   "stop-api": plain("kill the API server", (lab) => lab.controlPlane.stopApiServer(), "the API server is gone"),
   "start-api": plain(
     "start it again, with the same data",
@@ -131,18 +158,31 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   },
 };
 
-function runningSpeaker(lab: Lab, node: NodeName): LabProcess {
+/** A container of the speaker's Pod. */
+type Container = "speaker" | "gobgpd";
+
+function running(lab: Lab, node: NodeName, container: Container): LabProcess {
   lab.faults.assertOn(node);
-  const speaker = lab.herald.speaker(node);
-  if (!speaker.running) throw new Error(`${speaker.name} is not running; start-speaker ${node} starts it`);
-  return speaker;
+  const one = lab.herald[container](node);
+  if (!one.running) throw new Error(`${one.name} is not running; start-${container} ${node} starts it`);
+  return one;
 }
 
-async function startSpeaker(lab: Lab, node: NodeName): Promise<void> {
+async function start(lab: Lab, node: NodeName, container: Container): Promise<void> {
   lab.faults.assertOn(node);
-  const speaker = lab.herald.speaker(node);
-  if (speaker.running) throw new Error(`${speaker.name} is ${speaker.state} already`);
-  await speaker.start();
+  const one = lab.herald[container](node);
+  if (one.running) throw new Error(`${one.name} is ${one.state} already`);
+  await one.start();
+}
+
+async function routes(lab: Lab, _: readonly string[], print: (text: string) => void): Promise<void> {
+  for (const router of lab.routers) {
+    const sessions = await router.sessions();
+    const rows = sessions.map(({ address, established }) => [address, established ? "established" : "not established"]);
+    print(table([`${router.software}'S SESSIONS`, ""], rows));
+    const kernel = [...router.table.routes].map(([prefix, via]) => [prefix, via.join(", ")]);
+    print(table([`${router.software}'S KERNEL`, "NEXT HOPS"], kernel.sort()));
+  }
 }
 
 /** Runs a command; throws, with the remedy, where it is called wrongly. */
@@ -161,7 +201,12 @@ export async function runCommand(lab: Lab, words: readonly string[], print: (tex
 const seenServices = new WeakMap<Lab, readonly ApiObject[]>();
 
 async function status(lab: Lab, _: readonly string[], print: (text: string) => void): Promise<void> {
-  print(table(["NODE", "POWER", "CABLES", "KUBERNETES", "SPEAKER", "KUBE-PROXY", "DATA MAC"], await nodeRows(lab)));
+  print(
+    table(
+      ["NODE", "POWER", "CABLES", "KUBERNETES", "SPEAKER", "GOBGPD", "KUBE-PROXY", "DATA MAC"],
+      await nodeRows(lab),
+    ),
+  );
   const services = await lab.api.get("/api/v1/services").catch(() => undefined);
   if (services === undefined) print("The API server does not answer; Services are as they were last seen.");
   else seenServices.set(lab, services.items);
@@ -199,6 +244,7 @@ async function nodeRows(lab: Lab): Promise<string[][]> {
       lab.faults.cableFaults(name).join(", ") || "ok",
       ready + (node?.spec.unschedulable ? ", cordoned" : ""),
       lab.herald.speaker(name).state,
+      lab.herald.gobgpd(name).state,
       lab.kubeProxies.get(name)?.state ?? "not running",
       nodePlan(name).data.mac,
     ];

@@ -1,15 +1,20 @@
 /** `npm run lab:ctl -- COMMAND`: lets a person play with the lab that `npm run lab` has started. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { join } from "node:path";
 import { COMMANDS } from "./commands.ts";
 import { describeLab, sendCommand } from "./control.ts";
+import { gobgpCommand } from "./gobgpd.ts";
 import { inNetns } from "./netns.ts";
-import { SPACES } from "./plan.ts";
+import { nodePlan, SPACES } from "./plan.ts";
 
 function usage(): string {
   const own = Object.entries(COMMANDS).map(([name, { args, help }]) => [[name, ...args].join(" "), help] as const);
   const outside = [
     ["kubectl ...", "kubectl as the cluster's admin"],
+    ["gobgp NODE ...", "gobgp, the command line of gobgpd, on a node's; Herald mends what it breaks"],
+    ["vtysh ...", "FRR's command line, as in: vtysh -c 'show bgp summary'"],
+    ["birdc ...", "BIRD's command line, as in: birdc show protocols"],
     ["shell PLACE [COMMAND...]", `a shell, or a command, in one of: ${SPACES.join(", ")}`],
   ] as const;
   const rows = [...own, ...outside].map(([left, help]) => `  ${left.padEnd(26)}${help}`);
@@ -37,12 +42,21 @@ async function main(words: readonly string[]): Promise<number> {
     process.stdout.write(usage());
     return command === undefined ? 2 : 0;
   }
-  if (command !== "kubectl" && command !== "shell") {
+  const outside = ["kubectl", "gobgp", "vtysh", "birdc", "shell"];
+  if (!outside.includes(command)) {
     await sendCommand(name, [command, ...args], (text) => process.stdout.write(`${text}\n`));
     return 0;
   }
-  const { prefix, kubeconfig, kubectl } = await describeLab(name);
+  const { prefix, directory, kubeconfig, kubectl } = await describeLab(name);
   if (command === "kubectl") return interactive(`${prefix}mgmt`, [kubectl, "--kubeconfig", kubeconfig, ...args], {});
+  if (command === "gobgp") {
+    const node = nodePlan(args[0] ?? "").name;
+    return interactive(`${prefix}${node}`, gobgpCommand(directory, node, args.slice(1)), {});
+  }
+  const logs = join(directory, "logs");
+  if (command === "vtysh")
+    return interactive(`${prefix}rtr`, ["vtysh", "--vty_socket", join(logs, "frr"), ...args], {});
+  if (command === "birdc") return interactive(`${prefix}bird`, ["birdc", "-s", join(logs, "bird.ctl"), ...args], {});
   const [place = "", ...run] = args;
   if (!SPACES.some((space) => space === place))
     throw new Error(`there is no place ${JSON.stringify(place)}; there are ${SPACES.join(", ")}`);

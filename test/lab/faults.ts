@@ -2,9 +2,9 @@ import { EVACUATE_NODE_LABEL } from "../../src/api/names.ts";
 import type { ApiObject } from "./api.ts";
 import type { Lab } from "./lab.ts";
 import type { LabProcess } from "./lab-process.ts";
-import { NODE_NAMES, type NodeName } from "./plan.ts";
+import { NODE_NAMES, type NodeName, type Space } from "./plan.ts";
 import { ANNOTATION } from "./pods.ts";
-import { block, filterHellos, forgetNetworkState, type NodeNic, plug } from "./topology.ts";
+import { block, filterHellos, forgetNetworkState, type NodeNic, plug, splitSwitch } from "./topology.ts";
 import { nodeReady } from "./until.ts";
 
 const NODE_NICS = ["data", "management"] as const satisfies readonly NodeNic[];
@@ -13,8 +13,8 @@ const UNPLUGGED: Readonly<Record<NodeNic, string>> = { data: "eth0 unplugged", m
 /** Everything that can go wrong with a cluster, and its mending. */
 export class Faults {
   readonly #lab: Omit<Lab, "faults">;
-  /** The speakers that ran when their node's power went. */
-  readonly #off = new Map<NodeName, { readonly speaker: boolean }>();
+  /** What of the speaker's Pod ran when a node's power went. */
+  readonly #off = new Map<NodeName, readonly LabProcess[]>();
   /** What is wrong with a node's cables, as "eth0 unplugged". */
   readonly #cables = new Map(NODE_NAMES.map((node) => [node, new Set<string>()]));
 
@@ -29,10 +29,11 @@ export class Faults {
   /** Pulls the plug: both NICs go silent in one moment, then everything on the node is gone. */
   async powerOff(node: NodeName): Promise<void> {
     if (this.isOff(node)) throw new Error(`${node} is off already`);
-    const speaker = this.#lab.herald.speaker(node);
-    this.#off.set(node, { speaker: speaker.running });
+    const { herald } = this.#lab;
+    const containers = [herald.speaker(node), herald.gobgpd(node)].filter((one) => one.running);
+    this.#off.set(node, containers);
     await this.#plugBoth(node, false);
-    await Promise.all([speaker, this.#kubelet(node), this.#proxy(node)].map((one) => one.stop("SIGKILL")));
+    await Promise.all([...containers, this.#kubelet(node), this.#proxy(node)].map((one) => one.stop("SIGKILL")));
   }
 
   /** The node boots: it remembers nothing of the network; what ran on it starts again. Kubernetes notices later. */
@@ -42,11 +43,7 @@ export class Faults {
     await forgetNetworkState(this.#lab.topology, node);
     await this.#plugBoth(node, true);
     this.#off.delete(node);
-    await Promise.all([
-      this.#kubelet(node).start(),
-      this.#proxy(node).start(),
-      before.speaker && this.#lab.herald.speaker(node).start(),
-    ]);
+    await Promise.all([...before, this.#kubelet(node), this.#proxy(node)].map((one) => one.start()));
   }
 
   /** Waits until Kubernetes calls the node Ready again. */
@@ -72,9 +69,14 @@ export class Faults {
     this.#note(node, "eth0 blocked", blocked);
   }
 
-  /** The switch drops the hellos of these nodes, and of no others. */
-  async filterHellos(from: readonly NodeName[]): Promise<void> {
-    await filterHellos(this.#lab.topology, from);
+  /** The switch drops the hellos that come from these nodes, and those to `to`, and no others. */
+  async filterHellos(from: readonly NodeName[], to: readonly NodeName[] = []): Promise<void> {
+    await filterHellos(this.#lab.topology, from, to);
+  }
+
+  /** The switch falls into two: these and all others; nobody: it is whole again. */
+  async split(side: readonly Space[]): Promise<void> {
+    await splitSwitch(this.#lab.topology, side);
   }
 
   /** What is wrong with a node's cables; empty where nothing is. */

@@ -18,7 +18,7 @@ export async function startForwarder(o: {
   const { topology, directory, reaper } = o;
   const path = join(directory, "api.sock");
   const daemon = await startDaemon({
-    command: ["socat", `UNIX-LISTEN:${path},fork,mode=600`, `TCP:${CONTROL_PLANE.ipv4}:6443`],
+    command: ["socat", `UNIX-LISTEN:${path},fork,backlog=128,mode=600`, `TCP:${CONTROL_PLANE.ipv4}:6443`],
     netns: topology.netns("mgmt"),
     log: join(directory, "logs", "socat.log"),
     directory,

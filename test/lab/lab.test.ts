@@ -5,6 +5,7 @@ import type { ApiObject } from "./api.ts";
 import { type Lab, startLab } from "./lab.ts";
 import { tryRun } from "./netns.ts";
 import { NODE_NAMES, NODES } from "./plan.ts";
+import { BIRD_AS, FRR_AS, NODE_AS } from "./router-config.ts";
 
 const NODE_PORT = 30080;
 const POD = "/api/v1/namespaces/default/pods";
@@ -194,13 +195,49 @@ test("draining a node takes its pods away", async () => {
   await lab.faults.undrain("n1");
 });
 
+test("routers take routes of the nodes' gobgpds, with what they say, until these are gone", async () => {
+  const prefix = "203.0.113.1/32";
+  const nodes = NODES.slice(0, 2);
+  for (const { name, data } of nodes) {
+    const gobgp = (command: string) => lab.herald.gobgp(name, ...command.split(" "));
+    await lab.herald.gobgpd(name).start();
+    await expect.poll(() => gobgp("global").catch(() => "not there yet"), { timeout: 5000 }).toContain("AS:");
+    await gobgp(`global as ${NODE_AS} router-id ${data.addresses.ipv4}`);
+    await gobgp(`global rib add ${prefix} community 65000:100,no-export large-community 65000:1:2 med 7`);
+    await gobgp(`neighbor add 192.0.2.1 as ${FRR_AS}`);
+    await gobgp(`neighbor add 192.0.2.2 as ${BIRD_AS}`);
+  }
+  const marks: number[] = [];
+  for (const router of lab.routers) {
+    await router.routed(prefix, ["192.0.2.11", "192.0.2.12"]);
+    expect((await router.sessions()).filter(({ established }) => established)).toEqual(
+      nodes.map(({ data }) => ({ address: data.addresses.ipv4, established: true, holdTime: 90 })),
+    );
+    const paths = await router.paths(prefix);
+    expect(paths.map(({ nextHop }) => nextHop).sort()).toEqual(["192.0.2.11", "192.0.2.12"]);
+    const said = { communities: ["65000:100", "65535:65281"], largeCommunities: ["65000:1:2"], med: 7 };
+    for (const path of paths) expect(path).toMatchObject({ asPath: [NODE_AS], ...said });
+    marks.push(await router.mark());
+  }
+  await lab.herald.gobgp("n1", "global", "rib", "del", prefix);
+  for (const router of lab.routers) await router.routed(prefix, ["192.0.2.12"]);
+  await lab.herald.gobgpd("n2").stop("SIGKILL");
+  for (const [index, router] of lab.routers.entries()) {
+    await router.routed(prefix, []);
+    const { up, down, withdrawn } = await router.newsSince(marks[index] as number);
+    expect([up.length, down.length]).toEqual([0, 1]);
+    expect(withdrawn.filter((line) => line.includes(prefix)).length).toBeGreaterThan(0);
+  }
+  await lab.herald.gobgpd("n1").stop("SIGTERM");
+});
+
 test("commands reach the lab from outside", async () => {
   const name = lab.topology.prefix.slice(0, -1);
   const ctl = (...words: string[]) =>
     tryRun([process.execPath, new URL("ctl.ts", import.meta.url).pathname, "--lab", name, ...words]);
   const status = await ctl("status");
   expect(status.stderr).toBe("");
-  expect(status.stdout).toMatch(/^n2 +on +ok +Ready +not running +running +02:48:00:00:00:12$/m);
+  expect(status.stdout).toMatch(/^n2 +on +ok +Ready +not running +not running +running +02:48:00:00:00:12$/m);
   expect((await ctl("shell", "c3", "ip", "-brief", "address")).stdout).toContain("198.51.101.100/24");
   expect((await ctl("kubectl", "get", "nodes", "-o", "name")).stdout).toBe("node/n1\nnode/n2\nnode/n3\n");
   expect(await ctl("power-off", "n9")).toMatchObject({

@@ -19,14 +19,15 @@ import { CONTROL_PLANE, NODE_NAMES, type NodeName, nodePlan, type Space } from "
 import { type EchoPod, echoPodObject, speakerPodObject } from "./pods.ts";
 import { type Answer, ask, type Probe, startTcpProbe, startUdpProbe, type TcpReport, type UdpReport } from "./probe.ts";
 import { type ProxyMode, proxyReady, startKubeProxy } from "./proxy.ts";
-import { startRouters } from "./routers.ts";
+import type { RouterConfig } from "./router-config.ts";
+import { type Router, startRouters } from "./routers.ts";
 import { addPodAddresses, raiseTopology, type Topology } from "./topology.ts";
 import { nodeReady, podReady, untilObject } from "./until.ts";
 
 export interface LabOptions {
   readonly proxyMode?: ProxyMode;
-  /** FRR and BIRD run. Default true. */
-  readonly routers?: boolean;
+  /** FRR and BIRD run, configured so. Default true. */
+  readonly routers?: boolean | Partial<RouterConfig>;
   /** How long a node may be silent before Kubernetes calls it NotReady. Default NODE_GRACE_MS. */
   readonly nodeGraceMs?: number;
   /** Hears what is being done, for a person who waits. */
@@ -44,6 +45,8 @@ export interface Lab {
   readonly api: Api;
   readonly herald: Herald;
   readonly faults: Faults;
+  /** FRR and BIRD; none where the lab was started without. */
+  readonly routers: readonly Router[];
   /** A node's kubelet stand-in and kube-proxy. */
   readonly kubelets: ReadonlyMap<NodeName, LabProcess>;
   readonly kubeProxies: ReadonlyMap<NodeName, LabProcess>;
@@ -52,7 +55,7 @@ export interface Lab {
   install(): Promise<void>;
   /** The controller runs, as its service account, without any capability. Needs `install`. */
   startController(flags?: HeraldFlags): Promise<void>;
-  /** A speaker runs on each node, as its service account, with CAP_NET_RAW alone; its Pod is Ready when it is. */
+  /** A speaker and a gobgpd run on each node, with the rights that config/ gives them; the Pod is Ready when the speaker is. */
   startSpeakers(flags?: HeraldFlags): Promise<void>;
   /** Resolves when a node's speaker says that it is ready, and its Pod does; throws, with what it said, where it ends. */
   speakerReady(node: NodeName, timeoutMs?: number): Promise<void>;
@@ -120,7 +123,8 @@ async function buildLab(options: LabOptions, reaper: Reaper): Promise<Lab> {
   const ownNetns = (space: Space) => ({ netns: topology.netns(space), labTool: tool, reaper });
 
   progress("etcd, kube-apiserver, kube-controller-manager; FRR and BIRD");
-  const [controlPlane] = await Promise.all([
+  const routerConfig = typeof options.routers === "object" ? options.routers : {};
+  const [controlPlane, routers] = await Promise.all([
     startControlPlane({
       netns: topology.netns("mgmt"),
       address: CONTROL_PLANE.ipv4,
@@ -131,7 +135,7 @@ async function buildLab(options: LabOptions, reaper: Reaper): Promise<Lab> {
       ],
       reaper,
     }),
-    options.routers === false ? [] : startRouters({ topology, directory: logs, reaper }),
+    options.routers === false ? [] : startRouters({ topology, labTool: tool, directory: logs, reaper }, routerConfig),
   ]);
   const kubeconfig = await controlPlane.kubeconfig();
   const socketPath = await startForwarder({ topology, directory, reaper });
@@ -165,6 +169,7 @@ async function buildLab(options: LabOptions, reaper: Reaper): Promise<Lab> {
     controlPlane,
     api,
     herald,
+    routers,
     kubelets,
     kubeProxies,
     kubectl: (args, input) => controlPlane.kubectl(args, input),

@@ -56,7 +56,10 @@ export function speakerPodObject(node: NodeName, namespace: string, probe: strin
       nodeName: node,
       hostNetwork: true,
       terminationGracePeriodSeconds: 5,
-      containers: [{ name: "speaker", image: "herald" }],
+      containers: [
+        { name: "speaker", image: "herald" },
+        { name: "gobgpd", image: "herald" },
+      ],
     },
   };
 }

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ApiObject } from "./api.ts";
+import { type BGPFigures, tellBGPStory } from "./bgp-story.ts";
 import type { Lab } from "./lab.ts";
 import { holderOfMac, NODE_NAMES, type NodeName, nodePlan } from "./plan.ts";
 import type { Teller } from "./teller.ts";
@@ -14,7 +15,7 @@ const PORT = 80;
 const AFTERWARDS_MS = 3000;
 
 /** What the story measured; times are milliseconds. */
-export interface Figures {
+export interface Figures extends BGPFigures {
   upMs?: number;
   /** From `kubectl apply` being called, and from the Service being there, to its address. */
   applyToAddressMs?: number;
@@ -56,6 +57,8 @@ export async function tellStory(lab: Lab, tell: Teller, figures: Figures): Promi
   await takePodAway(lab, tell, owner);
   const successor = await failOver(lab, tell, figures, ip, owner);
   await comeBack(lab, tell, figures, ip, owner, successor);
+  const podNodes = NODE_NAMES.filter((node) => node !== owner);
+  await tellBGPStory(lab, tell, figures, owner, podNodes);
 }
 
 async function getAddress(lab: Lab, tell: Teller, figures: Figures): Promise<string> {

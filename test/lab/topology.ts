@@ -59,15 +59,33 @@ export async function block(topology: Topology, node: NodeName, blocked: boolean
   await run(["bridge", "-n", topology.netns("sw"), "link", "set", "dev", `p-${node}`, "state", BRIDGE_STATES[state]]);
 }
 
-/** Lets the switch drop the speakers' own frames, of all nodes or of these, or forward them again. */
-export async function filterHellos(topology: Topology, from: readonly NodeName[]): Promise<void> {
-  const ports = from.map((node) => `p-${node}`).join(", ");
-  const rules = from.length === 0 ? "" : `iifname { ${ports} } ether type ${HELLO_ETHER_TYPE} drop`;
-  const script = [
-    "table bridge lab",
-    "delete table bridge lab",
-    `table bridge lab { chain forward { type filter hook forward priority 0; ${rules} ; } ; }`,
-  ];
+/** Lets the switch drop the speakers' own frames from some nodes and to some, or forward them again: to and from nobody. */
+export async function filterHellos(
+  topology: Topology,
+  from: readonly NodeName[],
+  to: readonly NodeName[] = [],
+): Promise<void> {
+  const drop = (direction: string, nodes: readonly NodeName[]) =>
+    nodes.length === 0 ? [] : [`${direction} ${portSet(nodes)} ether type ${HELLO_ETHER_TYPE} drop`];
+  await setForwardRules(topology, "hellos", [...drop("iifname", from), ...drop("oifname", to)]);
+}
+
+/** Cuts the segment in two: these ports and all others; nobody: heals it. */
+export async function splitSwitch(topology: Topology, side: readonly Space[]): Promise<void> {
+  const ports = portSet(side);
+  const rules = [`iifname ${ports} oifname != ${ports} drop`, `iifname != ${ports} oifname ${ports} drop`];
+  await setForwardRules(topology, "split", side.length === 0 ? [] : rules);
+}
+
+function portSet(spaces: readonly Space[]): string {
+  return `{ ${spaces.map((space) => `p-${space}`).join(", ")} }`;
+}
+
+/** Replaces what the switch drops in a table of this name. */
+async function setForwardRules(topology: Topology, name: string, rules: readonly string[]): Promise<void> {
+  const table = `table bridge ${name}`;
+  const chain = ["type filter hook forward priority 0", ...rules].map((rule) => `${rule} ;`).join(" ");
+  const script = [table, `delete ${table}`, `${table} { chain forward { ${chain} } ; }`];
   await run(inNetnsOnly(topology.netns("sw"), ["nft", "-f", "-"]), { input: `${script.join("\n")}\n` });
 }
 

@@ -74,14 +74,15 @@ async function askLoop(child: ChildProcess): Promise<LoopReport> {
   return report;
 }
 
-/** proc_pid_stat(5): utime and stime are the 14th and 15th field; the 2nd, in parentheses, may hold blanks. */
-function cpuS(pid: number): number {
+/** Gives the CPU time that a process used since its start. proc_pid_stat(5): utime and stime are the 14th and 15th field; the 2nd, in parentheses, may hold blanks. */
+export function cpuS(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return (Number(fields[11]) + Number(fields[12])) / TICKS;
 }
 
-function memoryMB(pid: number): { now: number; most: number } {
+/** Gives the resident memory of a process. */
+export function memoryMB(pid: number): { now: number; most: number } {
   const status = readFileSync(`/proc/${pid}/status`, "utf8");
   const field = (name: string) => (Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(status)?.[1]) * 1024) / 1e6;
   return { now: field("VmRSS"), most: field("VmHWM") };

@@ -1,16 +1,17 @@
-import { copyFile, mkdir, mkdtemp, readFile, symlink, writeFile } from "node:fs/promises";
+import { copyFile, mkdtemp, readFile, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { type ControlPlane, startControlPlane } from "../../cluster/control-plane.ts";
 import { installCrds } from "../../cluster/crds.ts";
 import { run } from "../../cluster/run.ts";
+import { MOUNT_ACCOUNT, writeAccount } from "../../cluster/service-account.ts";
 import type { Reaper } from "../../reaper/reaper.ts";
 import { type MeasuredProcess, startMeasured } from "./measured-process.ts";
 
 const ROOT = new URL("../../../", import.meta.url).pathname;
 const NAMESPACE = "herald-system";
-const ACCOUNT = "herald-controller";
+const CONTROLLER = "herald-controller";
 
 /** Builds the product as `npm run build` does, into a directory of its own; gives its main file. */
 export async function buildProduct(reaper: Reaper): Promise<string> {
@@ -38,43 +39,36 @@ export async function startPlane(reaper: Reaper): Promise<ControlPlane> {
  * for its heap.
  */
 export async function startController(reaper: Reaper, plane: ControlPlane, main: string): Promise<MeasuredProcess> {
-  const account = await writeAccount(plane);
+  const account = join(plane.directory, "account");
+  const user = `system:serviceaccount:${NAMESPACE}:${CONTROLLER}`;
+  const whereabouts = await writeAccount(await plane.kubeconfig(user), account, NAMESPACE);
   const { env, memoryMiB } = await readDeployment();
   const loopWatch = new URL("loop-watch.mjs", import.meta.url).pathname;
-  // /var/run may be a link to /run.
-  const mount = `d=$(readlink -f /var/run) && mount -t tmpfs tmpfs "$d" && mkdir -p "$d/secrets/kubernetes.io" &&
-    cp -r "$0" "$d/secrets/kubernetes.io/serviceaccount" && exec "$@"`;
   const node = [process.execPath, `--max-heap-size=${memoryMiB / 2}`, "--import", loopWatch, main];
-  const { hostname, port } = new URL(plane.server);
   return await startMeasured(
     reaper,
-    ["unshare", "--mount", "sh", "-c", mount, account, ...node, "controller", "--metrics-address", "127.0.0.1:0"],
+    [
+      "unshare",
+      "--mount",
+      "sh",
+      "-c",
+      `${MOUNT_ACCOUNT} && exec "$@"`,
+      "sh",
+      ...node,
+      "controller",
+      "--metrics-address",
+      "127.0.0.1:0",
+    ],
     {
       ...env,
       PATH: process.env.PATH,
       NODE_ENV: "production",
       POD_NAME: "herald-controller-0",
       POD_NAMESPACE: NAMESPACE,
-      KUBERNETES_SERVICE_HOST: hostname,
-      KUBERNETES_SERVICE_PORT: port,
+      ACCOUNT: account,
+      ...whereabouts,
     },
   );
-}
-
-/** Writes the files of the controller's account as the kubelet does; gives their directory. */
-async function writeAccount(plane: ControlPlane): Promise<string> {
-  const directory = join(plane.directory, "account");
-  await mkdir(directory, { recursive: true });
-  const text = await readFile(await plane.kubeconfig(`system:serviceaccount:${NAMESPACE}:${ACCOUNT}`), "utf8");
-  const { clusters, users } = parse(text) as {
-    clusters: [{ cluster: { "certificate-authority-data": string } }];
-    users: [{ user: { token: string } }];
-  };
-  const ca = clusters[0].cluster["certificate-authority-data"];
-  await writeFile(join(directory, "token"), users[0].user.token);
-  await writeFile(join(directory, "ca.crt"), Buffer.from(ca, "base64"));
-  await writeFile(join(directory, "namespace"), NAMESPACE);
-  return directory;
 }
 
 /** What the manifest says of the controller's container. */

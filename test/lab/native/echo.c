@@ -60,9 +60,10 @@ static int answer(char *out, size_t size, const struct sockaddr_storage *peer, c
 static void bind_both(const char *address, const char *port) {
   struct sockaddr_storage where;
   socklen_t length = parse_address(address, port, &where);
-  int one = 1;
+  int one = 1, size = 8 << 20;
   int udp = socket(where.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   int tcp = socket(where.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  setsockopt(udp, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size);
   setsockopt(tcp, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
   if (bind(udp, (struct sockaddr *)&where, length) != 0 || bind(tcp, (struct sockaddr *)&where, length) != 0 || listen(tcp, 1024) != 0)
     fail("listen on %s port %s: %s", address, port, strerror(errno));
@@ -122,6 +123,8 @@ int echo_main(int argc, char **argv) {
   node = argv[2];
   epoll_fd = epoll_create1(EPOLL_CLOEXEC);
   for (int i = 4; i < argc; i++) bind_both(argv[i], argv[3]);
+  // What waits for its turn here would look like lost on the way.
+  schedule_realtime();
   puts("ready");
   fflush(stdout);
   sigset_t signals;

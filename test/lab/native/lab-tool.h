@@ -43,3 +43,4 @@ int udp_probe_main(int argc, char **argv);
 int tcp_probe_main(int argc, char **argv);
 int ask_main(int argc, char **argv);
 int watch_main(int argc, char **argv);
+int routes_main(int argc, char **argv);

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #define ETHERTYPE_HELLO 0x88b5
-#define MAX_TARGETS 256
+#define MAX_TARGETS 16384
 #define ARP_LENGTH 42
 #define ICMPV6_AT 54
 #define NEIGHBOR_SOLICITATION 135

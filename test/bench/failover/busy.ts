@@ -1,0 +1,85 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { availableParallelism, loadavg } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
+import { macOf, SERVICE } from "../../e2e/product.ts";
+import { watching } from "../../e2e/watching.ts";
+import type { Lab } from "../../lab/lab.ts";
+import { NODE_NAMES } from "../../lab/plan.ts";
+import { byWriters, namesOf } from "../load/services.ts";
+import { insist } from "./insist.ts";
+import type { Row } from "./row.ts";
+import { ownersOf, serve } from "./served.ts";
+
+const SERVICES = 10_000;
+const RELIST_MS = 30_000;
+/** Ends with its parent, however that ends. */
+const BUSY_LOOP = "const parent = process.ppid; while (process.ppid === parent) for (let i = 0; i < 1e8; i++);";
+
+/**
+ * Every core is busy for some minutes, and each half minute the API server starts anew, so that everybody lists its 10 000
+ * Services again.
+ */
+export const BUSY: Row = {
+  name: "busy",
+  size: 10,
+  measure: async ({ lab, size, bars }) => {
+    const served = await serve(lab);
+    await byWriters(namesOf("idle", SERVICES), (name) =>
+      insist(() => lab.api.create(SERVICE, { metadata: { name }, spec: { clusterIP: "None", ports: [{ port: 80 }] } })),
+    );
+    await sleep(10_000);
+    const before = await ownersOf(lab, served);
+    const takeovers = await takeoversOf(lab);
+    const loops = busyLoops();
+    let restarts = 0;
+    let late = 0;
+    let busiest = 0;
+    try {
+      const { seen } = await watching(
+        lab,
+        served.map(({ ip }) => ip),
+        async () => {
+          for (const end = performance.now() + size * 60_000; performance.now() < end; ) {
+            const next = performance.now() + RELIST_MS;
+            await lab.controlPlane.stopApiServer("SIGKILL");
+            // On so busy a machine it may not be ready in the time that it is given; it is all the same in the end.
+            await lab.controlPlane.startApiServer().catch(() => late++);
+            restarts++;
+            busiest = Math.max(busiest, loadavg()[0] as number);
+            await sleep(Math.max(0, next - performance.now()));
+          }
+        },
+      );
+      const details = { minutes: size, restarts, late, load: busiest };
+      bars.lost(seen);
+      bars.show(
+        "TCP connections broken",
+        seen.reduce((sum, one) => sum + one.broken, 0),
+        "connections",
+        0,
+      );
+      const moved = [...before].filter(([{ ip }, owner]) =>
+        seen.some((one) => one.ip === ip && one.macs.join() !== macOf(owner)),
+      );
+      bars.show("IPs that another MAC answered for", moved.length, "IPs", 0, details);
+      bars.show("longest silence", Math.max(...seen.map(({ silenceMs }) => silenceMs)), "ms");
+      bars.show("takeovers", (await takeoversOf(lab)) - takeovers, "IPs", 0);
+      bars.show("starts over after a sleep", await sumOf(lab, /^herald_l2_stalls_total\{.*\} (\d+)$/gm), "times");
+    } finally {
+      for (const loop of loops) loop.kill("SIGKILL");
+    }
+  },
+};
+
+function busyLoops(): readonly ChildProcess[] {
+  return Array.from({ length: availableParallelism() }, () =>
+    spawn(process.execPath, ["--eval", BUSY_LOOP], { detached: true, stdio: "ignore" }),
+  );
+}
+
+const takeoversOf = (lab: Lab) => sumOf(lab, /^herald_l2_takeovers_total\{.*\} (\d+)$/gm);
+
+async function sumOf(lab: Lab, lines: RegExp): Promise<number> {
+  const pages = await Promise.all(NODE_NAMES.map((node) => lab.statusPage(node, "/metrics")));
+  return pages.flatMap((page) => [...page.matchAll(lines)]).reduce((sum, [, count]) => sum + Number(count), 0);
+}
