@@ -279,7 +279,7 @@ export class Adjacencies {
     sooner(neighbour.rejoiningUntilMs);
     sooner(neighbour.startingUntilMs);
     if (neighbour.heard) return next;
-    sooner(neighbour.sinceMs + this.#timing.restartGraceMs + 1);
+    sooner(neighbour.sinceMs + neighbour.hello.restartGraceMs + 1);
     sooner(neighbour.sinceMs + this.#timing.forgetMs);
     sooner(neighbour.kernel.lastAnswerMs + this.#timing.kernelMs);
     return next;
@@ -330,6 +330,7 @@ function helloOf({ mac, address = "", address6 = "" }: NodeRecord, timing: Timin
     flags: { starting: false, leaving: false, restarting: false, notForwarding: false, isolated: false },
     helloIntervalMs: timing.helloMs,
     multiplier: timing.multiplier,
+    restartGraceMs: timing.restartGraceMs,
     claimsVersion: 0n,
     mac: mac ?? new Uint8Array(6),
     ipv4: address === "" ? new Uint8Array(4) : ipBytes(address),

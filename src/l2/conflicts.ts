@@ -109,6 +109,11 @@ export class Conflicts {
     this.#nextMs = nowMs;
   }
 
+  /** A stranger asks for an IP as one who is about to take it: a conflict where this node is about to (RFC 5227 section 2.1.1). */
+  probed(ip: string, mac: Uint8Array, nowMs: number): void {
+    if (this.#isAsking(ip)) this.heard(ip, mac, undefined, nowMs);
+  }
+
   /** Gives the frames that are due: questions, and announcements in defence. */
   frames(nowMs: number): Uint8Array[] {
     if (nowMs < this.#nextMs) return [];

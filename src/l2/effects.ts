@@ -101,6 +101,7 @@ export interface SegmentView {
     readonly node: string;
     readonly helloIntervalMs: number;
     readonly multiplier: number;
+    readonly restartGraceMs: number;
   }[];
   /** Frames not taken since the start, by reason. */
   readonly dropped: Readonly<Partial<Record<DropReason, number>>>;

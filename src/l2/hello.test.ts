@@ -7,6 +7,7 @@ const hello: Hello = {
   flags: { starting: true, leaving: false, restarting: false, notForwarding: true, isolated: false },
   helloIntervalMs: 100,
   multiplier: 3,
+  restartGraceMs: 60_000,
   claimsVersion: 5n,
   mac: Uint8Array.of(2, 0, 0x5e, 0, 0, 1),
   ipv4: Uint8Array.of(192, 0, 2, 1),
@@ -16,7 +17,7 @@ const hello: Hello = {
   versions: new Map([["nodes", 258n]]),
 };
 const HEX =
-  "0009 0064 0000000000000005 02005e000001 c0000201 00000000000000000000000000000000 01 317eb7f7 01 05 6e6f646573 0000000000000102 03 0001";
+  "0009 0064 0000000000000005 02005e000001 c0000201 00000000000000000000000000000000 01 317eb7f7 01 05 6e6f646573 0000000000000102 03 0001 0000ea60";
 const body = new Uint8Array(Buffer.from(HEX.replaceAll(" ", ""), "hex"));
 
 test("a hello, byte for byte: docs/wire.md has it", () => {
@@ -37,6 +38,10 @@ test.each([0, 9, 10_001])("an interval of %i ms is malformed", (helloIntervalMs)
 
 test.each([0, 1, 51])("a multiplier of %i is malformed", (multiplier) =>
   expect(decodeHello(encodeHello("n1", { ...hello, multiplier }, 0))).toBe("Malformed"),
+);
+
+test.each([0, 999, 3_600_001])("a restart grace of %i ms is malformed", (restartGraceMs) =>
+  expect(decodeHello(encodeHello("n1", { ...hello, restartGraceMs }, 0))).toBe("Malformed"),
 );
 
 test("random bytes never throw", () => fc.assert(fc.property(fc.uint8Array(), (noise) => void decodeHello(noise))));

@@ -22,12 +22,15 @@ export interface HelloFlags {
  *     16 isolated                                38 heard: count u8 = h, then h times u32
  *   2 hello interval u16, ms                  39+4h versions: count u8, then each:
  *   4 claims version u64                            kind length u8, kind, version u64
- *  12 MAC, 6                                    then multiplier u8, hears u16; later fields may follow */
+ *  12 MAC, 6                                    then multiplier u8, hears u16, restart grace u32, ms;
+ *                                               later fields may follow */
 export interface Hello {
   readonly flags: HelloFlags;
   readonly helloIntervalMs: number;
   /** Lost hellos after which the sender wants to be taken for silent. */
   readonly multiplier: number;
+  /** How long the sender wants to keep its IPs while its speaker is away. */
+  readonly restartGraceMs: number;
   /** The version of its claims that the sender has now. */
   readonly claimsVersion: bigint;
   readonly mac: Uint8Array;
@@ -50,11 +53,14 @@ const LONGEST_INTERVAL = 10_000;
 const SMALLEST_MULTIPLIER = 2;
 const LARGEST_MULTIPLIER = 50;
 
+const SHORTEST_GRACE = 1000;
+const LONGEST_GRACE = 3_600_000;
+
 /** Of longer lists a part is sent. */
 const MOST_HEARD = 250;
 const MOST_KINDS = 16;
 const LONGEST_KIND = 63;
-const FIXED = 43;
+const FIXED = 47;
 
 /** Builds the body of a hello of `node`. Of the heard nodes as many as fit, starting at `turn` modulo their number. */
 export function encodeHello(node: string, hello: Omit<Hello, "hears">, turn: number): Uint8Array {
@@ -73,7 +79,7 @@ export function encodeHello(node: string, hello: Omit<Hello, "hears">, turn: num
   for (const hash of heard) writer.u32(hash);
   writer.u8(kinds.length);
   for (const [kind, version] of kinds) writer.u8(kind.length).text(kind).u64(version);
-  return writer.u8(hello.multiplier).u16(Math.min(0xffff, hello.heard.length)).done();
+  return writer.u8(hello.multiplier).u16(Math.min(0xffff, hello.heard.length)).u32(hello.restartGraceMs).done();
 }
 
 /** Decodes the body of a hello; the result views nothing of `body`. */
@@ -90,8 +96,10 @@ export function decodeHello(body: Uint8Array): Hello | "Malformed" {
   for (let left = reader.u8(); left > 0; left--) versions.set(reader.text(reader.u8()), reader.u64());
   const multiplier = reader.u8();
   const hears = reader.u16();
+  const restartGraceMs = reader.u32();
   if (reader.overrun || helloIntervalMs < SHORTEST_INTERVAL || helloIntervalMs > LONGEST_INTERVAL) return "Malformed";
   if (multiplier < SMALLEST_MULTIPLIER || multiplier > LARGEST_MULTIPLIER) return "Malformed";
+  if (restartGraceMs < SHORTEST_GRACE || restartGraceMs > LONGEST_GRACE) return "Malformed";
   const flag = (name: (typeof FLAGS)[number]) => (bits & (1 << FLAGS.indexOf(name))) !== 0;
   const flags: HelloFlags = {
     starting: flag("starting"),
@@ -104,6 +112,7 @@ export function decodeHello(body: Uint8Array): Hello | "Malformed" {
     flags,
     helloIntervalMs,
     multiplier,
+    restartGraceMs,
     claimsVersion,
     mac,
     ipv4,

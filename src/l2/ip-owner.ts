@@ -362,7 +362,8 @@ export class IPOwner {
       return silent && !owner.tentative ? owner.node : undefined;
     }
     const holder = this.#reach.holders(ip, candidates)[0];
-    return holder !== undefined && this.#reach.isFirstDeputy(ip) ? holder.node : undefined;
+    if (holder === undefined || this.#deps.adjacencies.get(holder.node)?.deputising === "None") return undefined;
+    return this.#reach.isFirstDeputy(ip) ? holder.node : undefined;
   }
 
   #table(): ReadonlyMap<string, Uint8Array> {

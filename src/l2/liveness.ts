@@ -7,6 +7,8 @@ import type { Timing } from "./timing.ts";
  * the detection time. One less doubles the false deaths where frames are lost, and gains nothing.
  */
 const PROBES = 4;
+/** The same where its speaker is away, as many as go out in that time: silence alone may be this process's own sleep. */
+const AWAY_PROBES = 3;
 /** Missed probes that make a node deaf which says that it hears nothing. */
 const DEAF_PROBES = 3;
 
@@ -36,8 +38,10 @@ function judgeSilent(neighbour: Neighbour, timing: Timing, nowMs: number): Neigh
 }
 
 function judgeAway(neighbour: Neighbour, ready: boolean, timing: Timing, nowMs: number): NeighbourState {
-  if (nowMs - neighbour.kernel.lastAnswerMs >= timing.kernelMs) return "Dead";
-  return !ready && nowMs - neighbour.sinceMs > timing.restartGraceMs ? "Gone" : "Away";
+  const { kernel } = neighbour;
+  const silent = nowMs - kernel.lastAnswerMs >= timing.kernelMs;
+  if (silent && kernel.missed(nowMs, probeMs(neighbour)) >= AWAY_PROBES) return "Dead";
+  return !ready && nowMs - neighbour.sinceMs > neighbour.hello.restartGraceMs ? "Gone" : "Away";
 }
 
 /** How long to wait for the answer to a probe before the next one, in ms. */

@@ -42,8 +42,10 @@ export class Reach {
     this.#present = all.filter(({ present }) => present);
     this.#indirect = all.filter(({ state }) => state === "Indirect");
     this.#away = all.filter(({ state }) => state === "Away");
-    const restarted = all.filter(({ heard, starting, claims }) => heard && (starting || claims.held !== undefined));
-    this.#holding = [...this.#away, ...restarted].filter(({ hello }) => !hello.flags.notForwarding);
+    const untold = all.filter(({ heard, starting, claims }) => {
+      return heard && (starting || claims.held !== undefined || claims.missingSinceMs !== undefined);
+    });
+    this.#holding = [...this.#away, ...untold].filter(({ hello }) => !hello.flags.notForwarding);
     this.#claimed = ips > MANY ? this.#index() : undefined;
   }
 
@@ -77,7 +79,8 @@ export class Reach {
   }
 
   /**
-   * The candidates that have the IP, but are starting, or their speakers are away: they will go on with it. Not those
+   * The candidates that have the IP, but are starting, or their claims are missing, or their speakers are away: they will
+   * go on with it. Not those
    * that do not forward, nor those that had not announced it: of them nothing is to be waited for. The best claim first.
    */
   holders(ip: string, candidates: readonly Candidate[]): RivalClaim[] {

@@ -30,6 +30,25 @@ export function mappingIn(whole: Uint8Array): Mapping | undefined {
   return ndp.mac === undefined ? undefined : { ip: ipText(ndp.sourceIP), mac, asks: true };
 }
 
+/** Who asks whether anybody has an IP, to take it if not. */
+export type Probe = Pick<Mapping, "ip" | "mac">;
+
+/** Reads another's question whether anybody has an IP that it is about to take (RFC 5227, RFC 4862); undefined: it is none. */
+export function probeIn(whole: Uint8Array): Probe | undefined {
+  const ethernet = decodeEthernet(whole);
+  if (typeof ethernet === "string") return undefined;
+  if (ethernet.etherType === ARP_ETHER_TYPE) {
+    const arp = decodeArp(ethernet.payload);
+    if (typeof arp === "string" || arp.operation !== "request" || arp.senderIP !== 0) return undefined;
+    return { ip: ipText(ipv4Bytes(arp.targetIP)), mac: arp.senderMac.slice() };
+  }
+  if (ethernet.etherType !== IPV6_ETHER_TYPE) return undefined;
+  const ndp = decodeNdp(ethernet.payload);
+  if (typeof ndp === "string" || ndp.type !== "solicitation" || ndp.sourceIP.some((byte) => byte !== 0))
+    return undefined;
+  return { ip: ipText(ndp.targetIP), mac: ethernet.source.slice() };
+}
+
 /** Builds the question for the MAC of `ip`; `from`: this node's addresses, "" where it has none of that family. */
 export function question(mac: Uint8Array, from: OwnAddresses, ip: string, to?: Uint8Array): Uint8Array {
   const target = ipBytes(ip);

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { nodeHash, rendezvousHash } from "../election/rendezvous-hash.ts";
-import { decodeArp, gratuitousArp } from "./arp.ts";
+import { arpProbe, decodeArp, gratuitousArp } from "./arp.ts";
 import { clusterId, signingKey } from "./auth.ts";
 import {
   decodeClaims,
@@ -15,7 +15,7 @@ import {
 import { decodeEthernet } from "./ethernet.ts";
 import { decodeFrame, encodeFrame, type Frame, type FrameType } from "./frame.ts";
 import { decodeHello, encodeHello, type Hello } from "./hello.ts";
-import { decodeNdp, IPV6_ETHER_TYPE, type Ndp } from "./ndp.ts";
+import { decodeNdp, IPV6_ETHER_TYPE, type Ndp, neighborProbe } from "./ndp.ts";
 import { type Effects, Segment, type SegmentConfig, type SegmentSnapshot } from "./segment.ts";
 
 const KEY = new TextEncoder().encode("0123456789abcdef0123456789abcdef");
@@ -50,6 +50,7 @@ class Other {
       flags: { starting: false, leaving: false, restarting: false, notForwarding: false, isolated: false, ...flags },
       helloIntervalMs: 100,
       multiplier: 3,
+      restartGraceMs: 60_000,
       claimsVersion: this.version,
       mac: Uint8Array.of(2, 0, 0, 0, 0, 2),
       ipv4: new Uint8Array(4),
@@ -130,6 +131,46 @@ describe("the start", () => {
     const it = segment();
     expect(run(it, 5000).some((effects) => effects.validForMs > 0)).toBe(false);
     expect(it.setSnapshot(snapshot({ [IP]: ["n1"] }), 5000).changes).toHaveLength(1);
+  });
+
+  test("claims nothing by the first of frames that came together, where the last says who has it", () => {
+    const hear = (together: boolean) => {
+      const it = segment();
+      it.setSnapshot(snapshot({ [IP]: ["n1"] }), 0);
+      const other = new Other();
+      other.version = 1n;
+      for (const at of [10, 200, 345]) {
+        run(it, at);
+        it.hear(other.hello(), at);
+      }
+      const entries: Entry[] = [{ ip: IP, epoch: 1n, removed: false, yielding: false }];
+      const frames = [other.hello(), other.say("full", encodeFull({ version: 1n, part: 0, parts: 1, entries }))];
+      const effects = together ? [it.hearAll(frames, 640)] : frames.map((frame) => it.hear(frame, 640));
+      expect(it.view()).toMatchObject({ starting: false, claims: [] });
+      return effects.flatMap(({ changes }) => changes.map(({ what }) => what));
+    };
+    expect(hear(true)).toEqual([]);
+    expect(hear(false)).toEqual(["Claimed", "Lost"]);
+  });
+
+  test("leaves an IP to a neighbour that has it by its record, as long as its claims do not come", () => {
+    const it = segment();
+    const records = [{ node: "n2", incarnation: 1n, claims: [{ ip: IP, epoch: 1n }] }];
+    it.setSnapshot(snapshot({ [IP]: ["n1", "n2"] }, records), 0);
+    const other = new Other();
+    other.version = 1n;
+    for (let at = 10; at < 5000; at += 100) {
+      run(it, at);
+      expect(it.hear(other.hello(), at).changes).toEqual([]);
+    }
+    expect(it.view()).toMatchObject({ starting: false, claims: [], deputyFor: [] });
+    const none = other.say("full", encodeFull({ version: 1n, part: 0, parts: 1, entries: [] }));
+    expect(it.hear(none, 5000).changes, "it has it no more").toHaveLength(0);
+    for (let at = 5010; at < 6000; at += 100) {
+      run(it, at);
+      it.hear(other.hello(), at);
+    }
+    expect(it.view()).toMatchObject({ claims: [{ ip: IP }], deputyFor: [] });
   });
 
   test("adopts the own record, and tells nobody, for all know its MAC", () => {
@@ -316,6 +357,36 @@ describe("announcing", () => {
       ...Array(3).fill({ type: "solicitation" }),
       ...Array(4).fill({ type: "advertisement", override: true, solicited: false, router: false, mac: MAC }),
     ]);
+  });
+});
+
+describe("while a new IP is probed for", () => {
+  const STRANGER = Uint8Array.of(2, 0, 0, 0, 9, 9);
+  const NEW = "192.0.2.11";
+  const NEW6 = "2001:db8::11";
+  const target6 = Uint8Array.of(0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x11);
+
+  function probing(ip: string): Segment {
+    const it = owner();
+    it.hear(new Other().hello(), 1000);
+    it.setSnapshot(snapshot({ [IP]: ["n1", "n2"], [ip]: ["n1"] }), 1000);
+    return it;
+  }
+
+  test.each([
+    { ip: NEW, probe: (mac: Uint8Array) => arpProbe(mac, 0xc000020b) },
+    { ip: NEW6, probe: (mac: Uint8Array) => neighborProbe(mac, target6) },
+  ])("a stranger's own probe for $ip keeps it from being announced; another node's does not", ({ ip, probe }) => {
+    const taken = probing(ip);
+    taken.hear(probe(STRANGER), 1100);
+    run(taken, 3000);
+    expect(taken.view().conflicts).toMatchObject([{ ip, mac: "02:00:00:00:09:09", announced: false }]);
+    const free = probing(ip);
+    free.hear(probe(Uint8Array.of(2, 0, 0, 0, 0, 2)), 1100);
+    free.hear(probe(MAC), 1100);
+    expect(run(free, 1500).flatMap(({ changes }) => changes)).toMatchObject([{ ip, what: "Announced" }]);
+    free.hear(probe(STRANGER), 1600);
+    expect(free.view().conflicts, "later it gets an answer instead").toEqual([]);
   });
 });
 

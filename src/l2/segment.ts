@@ -12,7 +12,7 @@ import { ipBytes } from "./ip-bytes.ts";
 import { IPOwner, type Moment } from "./ip-owner.ts";
 import { isUnasked } from "./liveness.ts";
 import type { Neighbour } from "./neighbour.ts";
-import { type Mapping, mappingIn, type OwnAddresses, question } from "./resolution.ts";
+import { type Mapping, mappingIn, type OwnAddresses, type Probe, probeIn, question } from "./resolution.ts";
 import type { NodeConditions, SegmentConfig, SegmentSnapshot } from "./segment-input.ts";
 import { Telling } from "./telling.ts";
 import { type Timing, timing } from "./timing.ts";
@@ -118,13 +118,24 @@ export class Segment {
 
   /** Takes a whole Ethernet frame from the wire: a speaker's, or one of ARP or NDP. */
   hear(whole: Uint8Array, nowMs: number): Effects {
-    if (this.#begin(nowMs)) return this.#finish(nowMs); // it may have waited for as long as this process slept
+    return this.hearAll([whole], nowMs);
+  }
+
+  /** Takes frames that came together: nothing is decided by the first of them before the last is heard. */
+  hearAll(frames: readonly Uint8Array[], nowMs: number): Effects {
+    // They may have waited for as long as this process slept.
+    if (!this.#begin(nowMs)) for (const whole of frames) this.#hearOne(whole, nowMs);
+    return this.#finish(nowMs);
+  }
+
+  #hearOne(whole: Uint8Array, nowMs: number): void {
     this.#hearing.heard(nowMs);
     const mapping = isSpeakers(whole) ? undefined : mappingIn(whole);
+    const probe = isSpeakers(whole) || mapping !== undefined ? undefined : probeIn(whole);
     if (mapping !== undefined && isToAll(whole)) this.#lastToAllMs = nowMs;
-    if (mapping === undefined) this.#hearSpeaker(whole, nowMs);
-    else if (!sameBytes(mapping.mac, this.#config.mac)) this.#hearMapping(mapping, nowMs);
-    return this.#finish(nowMs);
+    if (mapping === undefined && probe === undefined) this.#hearSpeaker(whole, nowMs);
+    else if (probe !== undefined) this.#hearProbe(probe, nowMs);
+    else if (mapping !== undefined && !this.#isOwn(mapping.mac)) this.#hearMapping(mapping, nowMs);
   }
 
   /** Does what is due; to be called at `nextWake()`. */
@@ -195,7 +206,7 @@ export class Segment {
   view(): SegmentView {
     const now = this.#lastRunMs;
     const { all } = this.#adjacencies;
-    const { helloMs, multiplier, helloBlockedMs } = this.#timing;
+    const { helloBlockedMs } = this.#timing;
     return {
       starting: this.#startingSinceMs !== undefined,
       left: this.#left(),
@@ -210,8 +221,13 @@ export class Segment {
         .filter(({ state, sinceMs, node }) => state === "Away" && now - sinceMs > helloBlockedMs && this.#isReady(node))
         .map(({ node }) => node),
       otherTimers: all
-        .filter(({ heard, hello }) => heard && (hello.helloIntervalMs !== helloMs || hello.multiplier !== multiplier))
-        .map(({ node, hello }) => ({ node, helloIntervalMs: hello.helloIntervalMs, multiplier: hello.multiplier })),
+        .filter(({ heard, hello }) => heard && !sameTimers(hello, this.#timing))
+        .map(({ node, hello }) => ({
+          node,
+          helloIntervalMs: hello.helloIntervalMs,
+          multiplier: hello.multiplier,
+          restartGraceMs: hello.restartGraceMs,
+        })),
       dropped: { ...this.#dropped },
     };
   }
@@ -346,6 +362,15 @@ export class Segment {
     else if (heard.news !== "Nothing") this.#neighbourChanged(nowMs);
   }
 
+  /** Takes a question by which a host finds out whether it may take an IP; among nodes that is a matter of rule 1. */
+  #hearProbe({ ip, mac }: Probe, nowMs: number): void {
+    if (!this.#isOwn(mac) && this.#adjacencies.byMac(mac) === undefined) this.#conflicts.probed(ip, mac, nowMs);
+  }
+
+  #isOwn(mac: Uint8Array): boolean {
+    return sameBytes(mac, this.#config.mac);
+  }
+
   /** Takes another's word that an IP is at a MAC. */
   #hearMapping({ ip, mac, asks }: Mapping, nowMs: number): void {
     const neighbour = this.#adjacencies.byMac(mac);
@@ -375,7 +400,10 @@ export class Segment {
     for (const entry of news) this.#takeEntry(neighbour, entry, nowMs);
     this.#adjacencies.file(neighbour);
     this.#adjacencies.touch(neighbour, nowMs);
-    if (missing && neighbour.claims.missingSinceMs === undefined) this.#owner.markWaiting();
+    if (missing && neighbour.claims.missingSinceMs === undefined) {
+      this.#owner.markWaiting();
+      this.#owner.markIPsOf(neighbour); // its record stood in for them
+    }
   }
 
   #takeEntry(neighbour: Neighbour, entry: Entry, nowMs: number): void {
@@ -432,6 +460,7 @@ export class Segment {
       },
       helloIntervalMs: this.#timing.helloMs,
       multiplier: this.#timing.multiplier,
+      restartGraceMs: this.#timing.restartGraceMs,
       claimsVersion: this.#owner.book.version,
       mac: this.#config.mac,
       ipv4: ipv4 === "" ? new Uint8Array(4) : ipBytes(ipv4),
@@ -440,6 +469,11 @@ export class Segment {
       versions: this.#versions,
     };
   }
+}
+
+function sameTimers(hello: Hello, { helloMs, multiplier, restartGraceMs }: Timing): boolean {
+  const sameDetection = hello.helloIntervalMs === helloMs && hello.multiplier === multiplier;
+  return sameDetection && hello.restartGraceMs === restartGraceMs;
 }
 
 function isAnnouncing({ heard, claims, sinceMs }: Neighbour, nowMs: number): boolean {

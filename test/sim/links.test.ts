@@ -206,6 +206,20 @@ describe.each(SEEDS)("seed %i", (seed) => {
     expectAgreementUnfiltered(world);
   });
 
+  test("hellos filtered for all, and speakers that wait for their turn for almost as long as is no stall: nothing moves", () => {
+    const world = settled();
+    const before = moves(world);
+    filterHellos(world);
+    world.run(3000);
+    for (let round = 0; round < 40; round++) {
+      world.stall(world.random.pick(world.nodes), world.random.between(200, 295));
+      world.run(world.random.between(300, 700));
+    }
+    expect(moves(world)).toBe(before);
+    expect(world.observer.longest).toMatchObject({ cached: 0, twoMacs: 0 });
+    expectAgreementUnfiltered(world);
+  });
+
   test("hellos filtered for all from the beginning", () => {
     const world = new World({ seed, nodes: 3, ips: 6 });
     filterHellos(world);

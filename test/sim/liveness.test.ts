@@ -51,6 +51,25 @@ describe.each(SEEDS)("seed %i", (seed) => {
     expectUnnoticed(world);
   });
 
+  test("killed speakers that wait for their turn again and again while they start: nothing moves", () => {
+    const world = settled();
+    const before = moves(world);
+    for (let round = 0; round < 20; round++) {
+      const node = world.random.pick(world.nodes);
+      node.crash();
+      world.run(1500);
+      node.start();
+      for (let nap = 0; nap < 12; nap++) {
+        world.run(world.random.between(0, 40));
+        world.stall(world.random.pick(world.nodes), world.random.between(150, 295));
+        world.run(world.random.between(0, 150));
+      }
+      world.run(3000);
+    }
+    expect(moves(world)).toBe(before);
+    expect(disagreements(world)).toEqual([]);
+  });
+
   test("SIGSTOP for 10 s", () => {
     const world = settled();
     const before = moves(world);

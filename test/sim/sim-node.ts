@@ -112,7 +112,7 @@ export class SimNode {
     this.#asleep = undefined;
     if (queued === undefined || this.segment === undefined || !this.kernelUp) return;
     if (queued.length === 0) this.#step((segment, now) => segment.tick(now));
-    for (const frame of queued) if (this.#step((segment, now) => segment.hear(frame, now))?.discardQueued) break;
+    else this.#step((segment, now) => segment.hearAll(queued, now));
     if (this.#pendingSnapshot) this.setSnapshot(this.#pendingSnapshot);
   }
 
