@@ -184,7 +184,8 @@ export class Reconciler {
     this.#refused = false;
     this.#retryMs = Number.POSITIVE_INFINITY;
     if (drift > 0) metrics.driftRepaired(drift);
-    if (calls.length > 0) this.#sessionsDirty = true;
+    // How many routes a peer was told of is read soon enough: a new route is one call.
+    if (calls.some(({ do: what }) => what !== "AddRoutes" && what !== "DeleteRoutes")) this.#sessionsDirty = true;
     return verify || calls.length > 0;
   }
 

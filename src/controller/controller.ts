@@ -10,6 +10,7 @@ import { Reflector } from "../kube/reflector.ts";
 import { type Kept, namespaces, type Resource, services } from "../kube/resource.ts";
 import { Store } from "../kube/store.ts";
 import type { Log } from "../log.ts";
+import { leftovers } from "./leftovers.ts";
 import { createControllerMetrics } from "./metrics.ts";
 import { Term } from "./term.ts";
 
@@ -37,6 +38,11 @@ export interface Watched {
   readonly services: Store<Service>;
   readonly pools: Store<IPPool>;
   readonly namespaces: Store<Namespace>;
+  /**
+   * Gives the keys of Services of other types that still have what Herald writes onto those that it serves: they are of
+   * another type since nobody led. Reads them once.
+   */
+  readonly leftovers: () => Promise<readonly string[]>;
   /** Resolves when all have been listed. */
   readonly synced: Promise<unknown>;
   /** Resolves when nothing is read any more. */
@@ -125,6 +131,7 @@ function watch(deps: ControllerDeps, signal: AbortSignal): Watched {
     services: all.store,
     pools: pools.store,
     namespaces: spaces.store,
+    leftovers: () => leftovers(deps, signal),
     synced: Promise.all(each.map(({ synced }) => synced)),
     ended: Promise.all(each.map(({ ended }) => ended)),
   };

@@ -22,6 +22,7 @@ const term: Observed = {
     census: () => new Map([...Object.entries({ Assigned: 3, NoPool: 1, IPInUse: 2, Undecided: 1 })]),
   },
   queues: { services: queue(7, 1), pools: queue(0, 0), finalizers: queue(0, 2) },
+  look: async (look) => look(),
 };
 
 test("the controller that leads shows pools, Services and queues", async () => {
@@ -54,6 +55,23 @@ test("the controller that leads shows pools, Services and queues", async () => {
     "herald_service_assignment_seconds_count 1",
     'herald_api_writes_total{kind="IPPool",result="conflict"} 1',
   ]);
+});
+
+test("what is shown is looked at when nothing changes it", async () => {
+  const registry = new Registry();
+  const metrics = createControllerMetrics(registry);
+  const idle = Promise.withResolvers<void>();
+  let assigned = 1;
+  const book = { ...term.book, census: () => new Map([["Assigned", assigned]]) };
+  const look = async (look: () => void) => {
+    await idle.promise;
+    look();
+  };
+  metrics.watch({ ...term, book, look });
+  const read = shown(registry);
+  assigned = 2;
+  idle.resolve();
+  expect(await read).toContain('herald_services{state="Assigned",reason="Assigned"} 2');
 });
 
 test("one that does not lead shows no gauges", async () => {

@@ -20,6 +20,8 @@ export type QueueName = "services" | "pools" | "finalizers";
 export interface Observed {
   readonly book: Pick<AddressBook, "report" | "census"> & { readonly pools: readonly { readonly name: string }[] };
   readonly queues: Readonly<Record<QueueName, Pick<WorkQueue, "depth" | "retrying">>>;
+  /** Looks at the book while nothing changes it. */
+  look(look: () => void): Promise<void>;
 }
 
 /** The outcomes that have no reason but themselves. */
@@ -34,9 +36,10 @@ export function createControllerMetrics(registry: Registry): ControllerMetrics {
       help,
       registers,
       labelNames,
-      collect() {
+      async collect() {
         this.reset();
-        if (term) collect(this, term);
+        const seen = term;
+        await seen?.look(() => collect(this, seen));
       },
     });
   poolGauges(gauge);

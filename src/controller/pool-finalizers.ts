@@ -6,7 +6,7 @@ import { record, texts } from "../kube/raw.ts";
 import { patchObject } from "../kube/status-patch.ts";
 import type { Store } from "../kube/store.ts";
 import { WorkQueue } from "../kube/work-queue.ts";
-import type { TermDeps } from "./term.ts";
+import type { WriterDeps } from "./term.ts";
 import { workOff } from "./work-off.ts";
 
 /**
@@ -15,13 +15,13 @@ import { workOff } from "./work-off.ts";
  */
 export class PoolFinalizers {
   readonly queue: WorkQueue;
-  readonly #deps: TermDeps;
+  readonly #deps: WriterDeps;
   readonly #book: AddressBook;
   readonly #pools: Store<IPPool>;
   /** Pools that wait for their finalizer: what asks once more must not cut a failed write's back-off short. */
   readonly #wanting = new Set<string>();
 
-  constructor(deps: TermDeps, book: AddressBook) {
+  constructor(deps: WriterDeps, book: AddressBook) {
     this.#deps = deps;
     this.#book = book;
     this.#pools = deps.watched.pools;
@@ -55,19 +55,21 @@ export class PoolFinalizers {
 
   async #handle(name: string, signal: AbortSignal): Promise<void> {
     const pool = this.#pools.get(name);
-    if (pool && this.#isWrong(pool)) await this.#write(pool, signal);
+    const isWrong = await this.#deps.turns.look(() => pool !== undefined && this.#isWrong(pool));
+    if (pool && isWrong) await this.#write(pool, signal);
     this.#wanting.delete(name);
   }
 
   async #write({ meta: { name, uid } }: IPPool, signal: AbortSignal): Promise<void> {
     const { client, metrics } = this.#deps;
     try {
-      const build = (raw: Readonly<Record<string, unknown>>) => {
-        const metadata = record(raw.metadata);
-        const holders = this.#book.holders(name);
-        if (metadata.uid !== uid || holders === undefined) return undefined;
-        return finalizerPatch(texts(metadata.finalizers), holders > 0, metadata.deletionTimestamp !== undefined);
-      };
+      const build = (raw: Readonly<Record<string, unknown>>) =>
+        this.#deps.turns.look(() => {
+          const metadata = record(raw.metadata);
+          const holders = this.#book.holders(name);
+          if (metadata.uid !== uid || holders === undefined) return undefined;
+          return finalizerPatch(texts(metadata.finalizers), holders > 0, metadata.deletionTimestamp !== undefined);
+        });
       if (await patchObject(client, poolPath(name), build, { signal })) metrics.wrote("IPPool", "written");
     } catch (error) {
       metrics.wrote("IPPool", "failed");

@@ -8,7 +8,7 @@ import { WorkQueue } from "../kube/work-queue.ts";
 import { writeStatus } from "../kube/write-status.ts";
 import { poolEvents } from "./pool-events.ts";
 import { poolPatch } from "./pool-patch.ts";
-import type { TermDeps } from "./term.ts";
+import type { WriterDeps } from "./term.ts";
 import { workOff } from "./work-off.ts";
 
 /** A pool's status is written no more often than this, so that many assignments are one write. */
@@ -17,13 +17,13 @@ const EVERY_MS = 1000;
 /** Writes what the address book says of the pools into their status. */
 export class PoolWriter {
   readonly queue: WorkQueue;
-  readonly #deps: TermDeps;
+  readonly #deps: WriterDeps;
   readonly #book: AddressBook;
   /** When the status of each pool was written last, on the monotonic clock. */
   readonly #writtenMs = new Map<string, number>();
   #usageTimer: Cancel | undefined;
 
-  constructor(deps: TermDeps, book: AddressBook) {
+  constructor(deps: WriterDeps, book: AddressBook) {
     this.#deps = deps;
     this.#book = book;
     this.queue = new WorkQueue(deps);
@@ -43,8 +43,10 @@ export class PoolWriter {
   usageChanged(also: () => void): void {
     this.#usageTimer ??= this.#deps.clock.after(EVERY_MS, () => {
       this.#usageTimer = undefined;
-      this.lookAtAll();
-      also();
+      void this.#deps.turns.look(() => {
+        this.lookAtAll();
+        also();
+      });
     });
   }
 
@@ -71,17 +73,18 @@ export class PoolWriter {
       object,
       keep: ipPools.keep,
       signal,
-      build: (current) => {
-        before = current;
-        const report = this.#book.report(name);
-        // What the book has not heard of yet comes as a change of its own.
-        if (!report || current.meta.uid !== object.meta.uid || current.generation !== object.generation)
-          return undefined;
-        const patch = poolPatch(current, report, this.#deps.clock.wallNow());
-        if (patch === undefined || !this.#mayWrite(name)) return undefined;
-        after = { ...current, status: { ...current.status, ...patch.status } };
-        return patch;
-      },
+      build: (current) =>
+        this.#deps.turns.look(() => {
+          before = current;
+          const report = this.#book.report(name);
+          // What the book has not heard of yet comes as a change of its own.
+          if (!report || current.meta.uid !== object.meta.uid || current.generation !== object.generation)
+            return undefined;
+          const patch = poolPatch(current, report, this.#deps.clock.wallNow());
+          if (patch === undefined || !this.#mayWrite(name)) return undefined;
+          after = { ...current, status: { ...current.status, ...patch.status } };
+          return patch;
+        }),
     });
     if (!written || !after) return;
     this.#writtenMs.set(name, this.#deps.clock.now());

@@ -2,6 +2,7 @@ import type { Service, ServiceIngress } from "../api/objects.ts";
 import type { AddressBook, Outcome } from "../ipam/address-book.ts";
 import { formatIP, parseIP } from "../ipam/addresses.ts";
 import type { Assignment } from "../ipam/demand.ts";
+import type { Steps } from "../ipam/steps.ts";
 import { Budgets } from "../kube/budgets.ts";
 import { servicePath } from "../kube/paths.ts";
 import { services } from "../kube/resource.ts";
@@ -10,7 +11,7 @@ import { writeStatus } from "../kube/write-status.ts";
 import { isOurs } from "./demand.ts";
 import { serviceEvents } from "./service-events.ts";
 import { forgetPatch, isTold, leavingPatch, type ServicePatch, servicePatch, type Told } from "./service-patch.ts";
-import type { TermDeps } from "./term.ts";
+import type { WriterDeps } from "./term.ts";
 import { Turnover } from "./turnover.ts";
 import { workOff } from "./work-off.ts";
 
@@ -28,7 +29,7 @@ const LOGGED = { Assigned: "assigned", AssignmentFailed: "not assigned", Strande
  */
 export class ServiceWriter {
   readonly queue: WorkQueue;
-  readonly #deps: TermDeps;
+  readonly #deps: WriterDeps;
   readonly #book: AddressBook;
   /** Hears of each pool that a Service is written to hold an address of. */
   readonly #held: (pool: string) => void;
@@ -41,7 +42,7 @@ export class ServiceWriter {
   /** When those were first seen that have not been looked at yet, on the monotonic clock. */
   readonly #freshMs = new Map<string, number>();
 
-  constructor(deps: TermDeps, book: AddressBook, held: (pool: string) => void) {
+  constructor(deps: WriterDeps, book: AddressBook, held: (pool: string) => void) {
     this.#deps = deps;
     this.#book = book;
     this.#held = held;
@@ -49,8 +50,11 @@ export class ServiceWriter {
   }
 
   /** Has those Services looked at that have changed, or whose outcome may have. */
-  look(keys: readonly string[]): void {
-    for (const key of keys) for (const next of this.#turnover.leaves(key, this.#leaving(key))) this.queue.add(next);
+  *look(keys: readonly string[]): Steps<void> {
+    for (const key of keys) {
+      for (const next of this.#turnover.leaves(key, this.#leaving(key))) this.queue.add(next);
+      yield;
+    }
     for (const key of keys) this.queue.add(key);
   }
 
@@ -87,20 +91,21 @@ export class ServiceWriter {
       object: service,
       keep: services.keep,
       signal,
-      build: (current) => {
-        // Between two tries the Service may have become another's, or another Service of its name.
-        if (!this.#isOurs(current) || current.meta.uid !== service.meta.uid) return undefined;
-        const outcome = this.#book.outcome(key);
-        if (outcome?.state === "Leaving") return this.#patch(current, outcome);
-        if (!isTold(outcome)) return undefined;
-        this.#noteHeld(outcome);
-        const patch = this.#patch(current, outcome);
-        if (patch && this.#mustWait(key, current, patch))
-          // Of those who wait for each other one has to let go first.
-          return this.#turnover.isAwaited(key) && this.#mayWrite(key) ? lettingGo(current, patch) : undefined;
-        told = { before: current, outcome };
-        return patch && this.#mayWrite(key) ? patch : undefined;
-      },
+      build: (current) =>
+        this.#deps.turns.look(() => {
+          // Between two tries the Service may have become another's, or another Service of its name.
+          if (!this.#isOurs(current) || current.meta.uid !== service.meta.uid) return undefined;
+          const outcome = this.#book.outcome(key);
+          if (outcome?.state === "Leaving") return this.#patch(current, outcome);
+          if (!isTold(outcome)) return undefined;
+          this.#noteHeld(outcome);
+          const patch = this.#patch(current, outcome);
+          if (patch && this.#mustWait(key, current, patch))
+            // Of those who wait for each other one has to let go first.
+            return this.#turnover.isAwaited(key) && this.#mayWrite(key) ? lettingGo(current, patch) : undefined;
+          told = { before: current, outcome };
+          return patch && this.#mayWrite(key) ? patch : undefined;
+        }),
     });
     if (!told) return;
     if (written) this.#tell(key, told.before, told.outcome);

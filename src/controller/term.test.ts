@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { Registry } from "prom-client";
 import { expect, test } from "vitest";
 import { FakeClock } from "../../test/unit/fake-clock.ts";
@@ -15,18 +16,33 @@ import { Term } from "./term.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 
+/** Time goes on with each look at it, so that whatever takes several steps takes several turns. */
+class RunningClock extends FakeClock {
+  #looks = 0;
+
+  override now(): number {
+    return super.now() + 4 * this.#looks++;
+  }
+}
+
 /** A term on stores that the test fills; what it asks of the API server is noted, and answered with nothing. */
 class World {
-  readonly clock = new FakeClock();
+  readonly clock: FakeClock;
   readonly services = new Store<Service>();
   readonly pools = new Store<IPPool>();
   readonly namespaces = new Store<Namespace>();
   readonly registry = new Registry();
   readonly over = new AbortController();
   readonly asked: KubeRequest[] = [];
+  /** Keys of Services that are of another type since nobody led. */
+  leftovers: readonly string[] = [];
   /** Gives the answer to a request, or throws. */
   answer: (request: KubeRequest) => unknown = () => ({});
   #version = 0;
+
+  constructor(clock = new FakeClock()) {
+    this.clock = clock;
+  }
 
   start(): void {
     const client = {
@@ -37,7 +53,8 @@ class World {
     };
     const events = new EventRecorder({ client, component: "test", clock: this.clock, random: () => 0 });
     const never = Promise.resolve();
-    const watched = { ...this, synced: never, ended: never };
+    const leftovers = async () => this.leftovers;
+    const watched = { ...this, leftovers, synced: never, ended: never };
     const metrics = createControllerMetrics(this.registry);
     const deps = { client, clock: this.clock, random: () => 0, log: noLog, classOnly: false, metrics, events, watched };
     void new Term(deps).run(this.over.signal);
@@ -53,9 +70,16 @@ class World {
     this.pools.put(ipPools.keep({ metadata, spec: { addresses, ...spec }, status }));
   }
 
-  service(name: string, more: Json = {}): void {
-    const metadata = { ...this.#meta(name), namespace: "n" };
-    this.services.put(services.keep({ metadata, spec: { type: "LoadBalancer", ipFamilies: ["IPv4"] }, ...more }));
+  /** Gives it as the API server would. */
+  service(name: string, more: Json = {}, annotations: Json = {}): Json {
+    const raw = this.raw(name, more, annotations);
+    this.services.put(services.keep(raw));
+    return raw;
+  }
+
+  raw(name: string, more: Json = {}, annotations: Json = {}): Json {
+    const metadata = { ...this.#meta(name), namespace: "n", annotations };
+    return { metadata, spec: { type: "LoadBalancer", ipFamilies: ["IPv4"] }, ...more };
   }
 
   /** What was asked since the last call, as "PATCH services/web/status"; events are left out. */
@@ -199,3 +223,73 @@ test("an address is written onto the next Service once the one that had it has b
   expect(world.told()).toContain("PATCH services/next/status");
   world.over.abort();
 });
+
+test("a change that concerns many takes several turns, and nothing is written of it, or heard, before it is done", async () => {
+  const world = new World(new RunningClock());
+  const names = Array.from({ length: 20 }, (_, n) => `s${n + 10}`);
+  world.namespace("n");
+  const raw = names.map((name) => world.service(name)).at(-1);
+  const inFlight = Promise.withResolvers<void>();
+  world.answer = ({ method, path }) => {
+    if (method === "GET") return raw;
+    const isLast = path.endsWith("/services/s29/status") && world.pools.size === 0;
+    return isLast ? inFlight.promise : {};
+  };
+  world.start();
+  await turnsOf(400);
+  expect(world.told()).toHaveLength(20); // they have to wait, all of them
+  world.pool("p", ["192.0.2.10-192.0.2.39"], { finalizers: ["heraldlb.io/in-use"] });
+  world.service("late");
+  inFlight.reject(new ApiError("PATCH", 409, {}));
+  await turnsOf(5);
+  expect(world.told()).toEqual(["GET services/s29"]);
+  await turnsOf(400);
+  const written = new Map(world.asked.map(({ path, body }) => [path, ingressOf(body)]));
+  const asked = world.asked.filter(({ path }) => path.includes("/services/"));
+  const last = asked.filter(({ path }) => path.endsWith("/s29/status")).map(({ body }) => ingressOf(body));
+  expect(new Set(last)).toEqual(new Set(["192.0.2.29"]));
+  const of = (name: string) => written.get(`/api/v1/namespaces/n/services/${name}/status`);
+  expect([of("s11"), of("s29"), of("late")]).toEqual(["192.0.2.11", "192.0.2.29", "192.0.2.30"]);
+  world.over.abort();
+});
+
+test("what became another's while nobody led is cleaned of what is Herald's, and nothing else is touched", async () => {
+  const world = new World();
+  world.namespace("n");
+  const noted = { "heraldlb.io/assigned-ips": "192.0.2.1", "example.com/x": "y" };
+  const told = { type: "heraldlb.io/Assigned", status: "True", reason: "Assigned", message: "" };
+  const theirs = { type: "LoadBalancer", loadBalancerClass: "example.com/other" };
+  const ingress = { loadBalancer: { ingress: [{ ip: "192.0.2.1" }] } };
+  const raws = [
+    world.raw("turned", { spec: { type: "ClusterIP" } }, noted),
+    world.service("other", { spec: theirs, status: { ...ingress, conditions: [told, { ...told, type: "Theirs" }] } }),
+    world.service("foreign", { spec: theirs, status: ingress }, { "example.com/x": "y" }),
+  ];
+  world.answer = ({ method, path }) =>
+    method === "GET" ? raws.find((raw) => nameOf(raw) === path.split("/").at(-1)) : {};
+  world.leftovers = ["n/turned"];
+  world.start();
+  await world.clock.advance(5000);
+  const patches = world.asked.filter(({ method }) => method === "PATCH").map(({ path, body }) => ({ path, body }));
+  const path = (name: string) => `/api/v1/namespaces/n/services/${name}/status`;
+  expect(patches.sort((a, b) => (a.path < b.path ? -1 : 1))).toMatchObject([
+    { path: path("other"), body: { status: { conditions: [{ type: "Theirs" }] } } },
+    { path: path("turned"), body: { metadata: { annotations: { "heraldlb.io/assigned-ips": null } } } },
+  ]);
+  const [other, turned] = patches.map(({ body }) => Object.keys((body as Json).status ?? {}));
+  expect([other, turned]).toEqual([["conditions"], []]);
+  world.over.abort();
+});
+
+async function turnsOf(count: number): Promise<void> {
+  for (let turn = 0; turn < count; turn++) await setImmediate();
+}
+
+function nameOf(raw: Json): unknown {
+  return (raw.metadata as Json).name;
+}
+
+function ingressOf(body: unknown): string | undefined {
+  type Written = { status?: { loadBalancer?: { ingress?: { ip: string }[] } } };
+  return (body as Written | undefined)?.status?.loadBalancer?.ingress?.map(({ ip }) => ip).join();
+}

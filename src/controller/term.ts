@@ -5,16 +5,18 @@ import type { Namespace, Service } from "../api/objects.ts";
 import { AddressBook } from "../ipam/address-book.ts";
 import type { Demand } from "../ipam/demand.ts";
 import type { PoolObject } from "../ipam/pool.ts";
+import type { Steps } from "../ipam/steps.ts";
 import type { KubeClient } from "../kube/client.ts";
 import type { EventRecorder } from "../kube/events.ts";
 import { keyOf } from "../kube/resource.ts";
 import type { Change } from "../kube/store.ts";
 import type { ControllerDeps, Watched } from "./controller.ts";
 import { demandOf, isOurs, statusIPs } from "./demand.ts";
-import { inTurns } from "./in-turns.ts";
+import { InTurns } from "./in-turns.ts";
 import type { ControllerMetrics } from "./metrics.ts";
 import { PoolFinalizers } from "./pool-finalizers.ts";
 import { PoolWriter } from "./pool-writer.ts";
+import { forgetPatch } from "./service-patch.ts";
 import { ServiceWriter } from "./service-writer.ts";
 
 export interface TermDeps extends Pick<ControllerDeps, "clock" | "random" | "log" | "classOnly"> {
@@ -25,14 +27,18 @@ export interface TermDeps extends Pick<ControllerDeps, "clock" | "random" | "log
   readonly watched: Watched;
 }
 
+export interface WriterDeps extends TermDeps {
+  /** How the address book changes, and when it may be looked at. */
+  readonly turns: InTurns;
+}
+
 /**
  * One time of leading: the address book decides as soon as a change is heard, and the writers write what is not yet as
- * it decided. Only the decision has an order; the writes are level-driven.
+ * it decided. Only the decision has an order; the writes are level-driven. A change that concerns many takes several turns
+ * of the event loop; what is heard meanwhile comes after it, and no writer looks at the book before.
  */
 export class Term {
   readonly #deps: TermDeps;
-  /** What has changed since the book began to be opened; the book hears of it when it is. */
-  readonly #backlog: ((opened: Opened) => void)[] = [];
   #opened: Opened | undefined;
 
   constructor(deps: TermDeps) {
@@ -42,26 +48,30 @@ export class Term {
   /** Runs until aborted. Must be called in the turn in which `watched` was read: what changes in between would be missed. */
   async run(signal: AbortSignal): Promise<void> {
     const { watched, metrics } = this.#deps;
+    const turns = new InTurns({ ...this.#deps, signal });
+    const opening = turns.do(this.#open(turns));
     const ends = [
-      watched.services.onChange((change) => this.#hear((opened) => this.#serviceChanged(change, opened))),
-      watched.pools.onChange((change) => this.#hear((opened) => this.#poolChanged(change, opened))),
-      watched.namespaces.onChange((change) => this.#hear((opened) => this.#namespaceChanged(change, opened))),
+      watched.services.onChange((change) => this.#hear(turns, (opened) => this.#serviceChanged(change, opened))),
+      watched.pools.onChange((change) => this.#hear(turns, (opened) => this.#poolChanged(change, opened))),
+      watched.namespaces.onChange((change) => this.#hear(turns, (opened) => this.#namespaceChanged(change, opened))),
     ];
-    const opened = await inTurns(this.#open(), { ...this.#deps, signal });
-    if (opened) {
-      const { book, services, pools, finalizers } = opened;
+    await opening;
+    if (this.#opened) {
+      const { book, services, pools, finalizers } = this.#opened;
       metrics.watch({
         book,
         queues: { services: services.queue, pools: pools.queue, finalizers: finalizers.queue },
+        look: (look) => turns.look(look),
       });
-      await Promise.all([services.run(signal), pools.run(signal), finalizers.run(signal)]);
+      const letting = this.#letGoOfLeftovers(turns, services);
+      await Promise.all([services.run(signal), pools.run(signal), finalizers.run(signal), letting]);
     }
     for (const end of ends) end();
     metrics.watch(undefined);
   }
 
-  /** Takes up the cluster's state, and then what has changed meanwhile. */
-  *#open(): Generator<undefined, Opened> {
+  /** Takes up the cluster's state. */
+  *#open(turns: InTurns): Steps<void> {
     const { watched, clock } = this.#deps;
     const all = watched.services.list();
     const served = all.filter((one) => this.#isOurs(one));
@@ -75,51 +85,58 @@ export class Term {
       },
       clock.wallNow(),
     );
-    const finalizers = new PoolFinalizers(this.#deps, book);
-    const pools = new PoolWriter(this.#deps, book);
-    const services = new ServiceWriter(this.#deps, book, (pool) => finalizers.held(pool));
-    const opened = { book, services, pools, finalizers };
+    const deps = { ...this.#deps, turns };
+    const finalizers = new PoolFinalizers(deps, book);
+    const pools = new PoolWriter(deps, book);
+    const services = new ServiceWriter(deps, book, (pool) => finalizers.held(pool));
     for (const { meta, conditions } of served) {
       if (!conditions.some(({ type }) => type === CONDITION.assigned)) services.arrived(keyOf(meta));
       yield;
     }
-    for (const { meta } of all) {
-      services.look([keyOf(meta)]);
+    for (const service of others) {
+      // It has got another class while nobody led.
+      if (forgetPatch(service)) services.departed(keyOf(service.meta));
       yield;
     }
+    yield* services.look(all.map(({ meta }) => keyOf(meta)));
     pools.lookAtAll();
     finalizers.lookAtAll();
-    for (let change = this.#backlog.shift(); change !== undefined; change = this.#backlog.shift()) {
-      change(opened);
-      yield;
-    }
-    this.#opened = opened;
-    return opened;
+    this.#opened = { book, services, pools, finalizers };
   }
 
-  #hear(change: (opened: Opened) => void): void {
-    if (this.#opened) change(this.#opened);
-    else this.#backlog.push(change);
+  /** Has those cleaned that have got another type while nobody led. */
+  async #letGoOfLeftovers(turns: InTurns, services: ServiceWriter): Promise<void> {
+    const keys = await this.#deps.watched.leftovers();
+    for (const key of keys) services.departed(key);
+    await turns.do(services.look(keys));
+  }
+
+  #hear(turns: InTurns, take: (opened: Opened) => Steps<void>): void {
+    turns.do(this.#taking(take)).catch((error) => this.#deps.log.error("a change was not taken up", { error }));
+  }
+
+  *#taking(take: (opened: Opened) => Steps<void>): Steps<void> {
+    if (this.#opened) yield* take(this.#opened);
   }
 
   #isOurs(service: Service): boolean {
     return isOurs(service, this.#deps.classOnly);
   }
 
-  #serviceChanged({ key, before, after }: Change<Service>, opened: Opened): void {
+  *#serviceChanged({ key, before, after }: Change<Service>, opened: Opened): Steps<void> {
     const { book, services } = opened;
     const now = this.#deps.clock.wallNow();
     const wasServed = before !== undefined && this.#isOurs(before);
     const isServed = after !== undefined && this.#isOurs(after);
     if (wasServed && !isServed) services.departed(key);
     if (!wasServed && isServed) services.arrived(key);
-    if (after === undefined) decided(opened, book.remove(key, now));
-    else if (isServed) decided(opened, book.put(demandOf(after), now));
-    else decided(opened, book.putStranger(key, statusIPs(after), now));
-    services.look([key]);
+    if (after === undefined) yield* decided(opened, yield* book.remove(key, now));
+    else if (isServed) yield* decided(opened, yield* book.put(demandOf(after), now));
+    else yield* decided(opened, yield* book.putStranger(key, statusIPs(after), now));
+    yield* services.look([key]);
   }
 
-  #poolChanged({ key, before, after }: Change<IPPool>, opened: Opened): void {
+  *#poolChanged({ key, before, after }: Change<IPPool>, opened: Opened): Steps<void> {
     const { book, pools, finalizers } = opened;
     const now = this.#deps.clock.wallNow();
     if (before && after && isSamePool(before, after)) {
@@ -129,17 +146,17 @@ export class Term {
       return;
     }
     if (after === undefined) pools.gone(key);
-    decided(opened, after ? book.putPool(poolObject(after), now) : book.removePool(key, now));
+    yield* decided(opened, yield* after ? book.putPool(poolObject(after), now) : book.removePool(key, now));
     pools.lookAtAll();
     finalizers.lookAtAll();
   }
 
-  #namespaceChanged({ key, before, after }: Change<Namespace>, opened: Opened): void {
+  *#namespaceChanged({ key, before, after }: Change<Namespace>, opened: Opened): Steps<void> {
     const { book } = opened;
     const now = this.#deps.clock.wallNow();
-    if (after === undefined) decided(opened, book.removeNamespace(key, now));
+    if (after === undefined) yield* decided(opened, yield* book.removeNamespace(key, now));
     else if (!before || !isDeepStrictEqual(before.meta.labels, after.meta.labels))
-      decided(opened, book.putNamespace(key, after.meta.labels, now));
+      yield* decided(opened, yield* book.putNamespace(key, after.meta.labels, now));
   }
 }
 
@@ -152,8 +169,8 @@ interface Opened {
 }
 
 /** Has those Services written whose outcome may have changed, and after a while how full the pools are. */
-function decided({ services, pools, finalizers }: Opened, keys: readonly string[]): void {
-  services.look(keys);
+function* decided({ services, pools, finalizers }: Opened, keys: readonly string[]): Steps<void> {
+  yield* services.look(keys);
   pools.usageChanged(() => finalizers.lookAtAll());
 }
 

@@ -149,10 +149,6 @@ test.each<{ clash: Omit<Clash, "holder">; annotations?: object; spec?: object; w
     want: 'which does not have the key "web"; give both the same heraldlb.io/sharing-key, or ask for another address',
   },
   {
-    clash: { what: "Key" },
-    want: "but has no heraldlb.io/sharing-key; give both the same one, or ask for another address",
-  },
-  {
     clash: { what: "Port", port: "TCP/80" },
     want: "which has port TCP/80 too; change the port of one of them, or ask for another address",
   },
@@ -172,11 +168,21 @@ test.each<{ clash: Omit<Clash, "holder">; annotations?: object; spec?: object; w
   {
     clash: { what: "Namespace" },
     spec: { externalTrafficPolicy: "Local" },
-    want: "which is in another namespace; with externalTrafficPolicy Local only Services of one namespace share: give both the policy Cluster and name each other's namespace in heraldlb.io/sharing-namespaces, or ask for another address",
+    want: "which is in another namespace, and with externalTrafficPolicy Local only those of one namespace share; give both the policy Cluster and name each other's namespace in heraldlb.io/sharing-namespaces, or ask for another address",
   },
 ])("a refusal to share names the Service and what clashes: $want", ({ clash, annotations, spec, want }) => {
   const verdict: Verdict = { reason: "SharingRefused", ip: v4, clash: { holder: "m/t", ...clash } };
   expect(verdictText(verdict, service(annotations, spec))).toBe(`asks to share 192.0.2.1 with Service m/t, ${want}`);
+});
+
+test("who finds the pools full hears what keeps it from the address of its sharing key", () => {
+  const tried = ["a", "b", "c"].map((pool): Refusal => ({ pool, why: "Lacks", without: [], exhausted: ["IPv4"] }));
+  const unshared = { ip: v4, clash: { holder: "m/t", what: "Port", port: "TCP/80" } } as const;
+  expect(verdictText({ reason: "PoolExhausted", tried, unshared }, service())).toBe(
+    'no pool can give what is asked for: pool "a" has no free IPv4 address; pool "b" has no free IPv4 address; and 1 more; ' +
+      "192.0.2.1 can't be shared with Service m/t, which has port TCP/80 too; " +
+      "add addresses to a pool, change the port of one of them, or delete a Service that holds one",
+  );
 });
 
 test.each<{ why: Stranding["why"]; ips?: IP[]; want: string }>([
@@ -216,6 +222,7 @@ const anyText = fc.oneof(
 );
 const poolName = fc.stringMatching(/^[a-z0-9.-]{1,253}$/);
 const holder = fc.stringMatching(/^[a-z0-9-]{1,63}\/[a-z0-9-]{1,63}$/);
+const policies = fc.constantFrom("Cluster", "Local");
 const family = fc.constantFrom("IPv4" as const, "IPv6" as const);
 const families = fc.uniqueArray(family);
 const anyIP = fc.bigInt(0n, 2n ** 128n - 1n).map((value): IP => ({ family: "IPv6", value }));
@@ -229,10 +236,20 @@ const refusal: fc.Arbitrary<Refusal> = fc.oneof(
   }),
   fc.record({ pool: poolName, why: fc.constant("Lacks" as const), without: families, exhausted: families }),
 );
+const clash: fc.Arbitrary<Clash> = fc.record({
+  holder,
+  what: fc.constantFrom("Key" as const, "Port" as const, "Policy" as const, "Selector" as const, "Namespace" as const),
+  port: fc.constant("SCTP/65535"),
+});
 const verdicts: fc.Arbitrary<Verdict> = fc.oneof(
   fc.record({
     reason: fc.constantFrom("NoPool" as const, "NoFittingPool" as const, "PoolExhausted" as const),
     tried: fc.array(refusal, { maxLength: 20 }),
+  }),
+  fc.record({
+    reason: fc.constant("PoolExhausted" as const),
+    tried: fc.array(refusal, { minLength: 1, maxLength: 20 }),
+    unshared: fc.record({ ip: anyIP, clash }),
   }),
   fc.record({ reason: fc.constant("WrongFamily" as const), ip: anyIP, families }),
   fc.record({ reason: fc.constant("IPOutsidePools" as const), ip: anyIP }),
@@ -246,27 +263,13 @@ const verdicts: fc.Arbitrary<Verdict> = fc.oneof(
   fc.record({ reason: fc.constant("UnknownPool" as const), pool: anyText }),
   fc.record({ reason: fc.constant("PoolNotUsable" as const), refusal }),
   fc.record({ reason: fc.constant("IPInUse" as const), ip: anyIP, holder, stranger: fc.boolean() }),
-  fc.record({
-    reason: fc.constant("SharingRefused" as const),
-    ip: anyIP,
-    clash: fc.record({
-      holder,
-      what: fc.constantFrom(
-        "Key" as const,
-        "Port" as const,
-        "Policy" as const,
-        "Selector" as const,
-        "Namespace" as const,
-      ),
-      port: fc.constant("SCTP/65535"),
-    }),
-  }),
+  fc.record({ reason: fc.constant("SharingRefused" as const), ip: anyIP, clash }),
 );
 
 test("every verdict is one line that an event can hold, with something to change behind the semicolon", () => {
   fc.assert(
-    fc.property(verdicts, anyText, (verdict, key) => {
-      const text = verdictText(verdict, service({ "heraldlb.io/sharing-key": key }));
+    fc.property(verdicts, anyText, policies, (verdict, key, externalTrafficPolicy) => {
+      const text = verdictText(verdict, service({ "heraldlb.io/sharing-key": key }, { externalTrafficPolicy }));
       expect(ASSIGNED_REASONS).toContain(verdict.reason);
       expect(Buffer.byteLength(text)).toBeLessThan(1000);
       expect(text).toMatch(/^[^\p{C}\p{Zl}\p{Zp}]+; [^\p{C}\p{Zl}\p{Zp}]+$/u);

@@ -7,6 +7,9 @@ import { quote } from "./quote.ts";
 /** Pools named in one message; a cluster with more needs no longer text. */
 const MOST = 5;
 
+/** Pools named beside an address that can't be shared. */
+const MOST_BESIDE_CLASH = 2;
+
 /** Says why a Service waits, and what would help: one line of less than a thousand characters. */
 export function verdictText(verdict: Verdict, service: Service): string {
   switch (verdict.reason) {
@@ -14,7 +17,7 @@ export function verdictText(verdict: Verdict, service: Service): string {
       return "there is no IPPool to take an address from; create one";
     case "NoFittingPool":
     case "PoolExhausted":
-      return triedText(verdict);
+      return triedText(verdict, service);
     case "InvalidRequest":
     case "ConflictingRequests":
       return verdict.text;
@@ -39,7 +42,7 @@ export function verdictText(verdict: Verdict, service: Service): string {
         ? `asks for ${formatIP(verdict.ip)}, which the status of Service ${verdict.holder} has, served by another controller; ask for another address, or free it there`
         : `asks for ${formatIP(verdict.ip)}, which Service ${verdict.holder} holds; ask for another address, or delete that Service`;
     case "SharingRefused":
-      return `asks to share ${formatIP(verdict.ip)} with Service ${verdict.clash.holder}, ${clashText(verdict.clash, service)}`;
+      return `asks to share ${formatIP(verdict.ip)} with Service ${verdict.clash.holder}, ${clashText(verdict.clash, service)}, or ask for another address`;
   }
 }
 
@@ -57,14 +60,17 @@ export function strandingText({ pool, ips, why }: Stranding): string {
   return `keeps ${ips.map(formatIP).join(" and ")}, which ${is} ${reason}, or have the Service moved with ${ANNOTATION.reassign}: "true"`;
 }
 
-function triedText({ reason, tried }: Extract<Verdict, { tried: unknown }>): string {
-  const shown = tried.slice(0, MOST).map(refusalText).join("; ");
-  const rest = tried.length > MOST ? `; and ${tried.length - MOST} more` : "";
+function triedText({ reason, tried, unshared }: Extract<Verdict, { tried: unknown }>, service: Service): string {
+  const most = unshared ? MOST_BESIDE_CLASH : MOST;
+  const shown = tried.slice(0, most).map(refusalText);
+  if (tried.length > most) shown.push(`and ${tried.length - most} more`);
+  const clash = unshared && clashWords(unshared.clash, service);
+  if (clash) shown.push(`${formatIP(unshared.ip)} can't be shared with Service ${unshared.clash.holder}, ${clash.why}`);
   const help =
     reason === "PoolExhausted"
-      ? "add addresses to a pool, or delete a Service that holds one"
+      ? `add addresses to a pool, ${clash ? `${clash.help}, ` : ""}or delete a Service that holds one`
       : "add a pool that fits, or mend one of these";
-  return `no pool can give what is asked for: ${shown}${rest}; ${help}`;
+  return `no pool can give what is asked for: ${shown.join("; ")}; ${help}`;
 }
 
 function notInPoolText({ ip, pool, actual }: Extract<Verdict, { reason: "IPNotInPool" }>): string {
@@ -123,24 +129,43 @@ function remedy({ why }: Refusal): string {
 }
 
 /** Completes `... Service <holder>, ` with what keeps the two apart and what to change. */
-function clashText({ what, port }: Clash, { meta, externalTrafficPolicy }: Service): string {
-  const key = meta.annotations[ANNOTATION.sharingKey]?.trim();
+function clashText(clash: Clash, service: Service): string {
+  const { why, help } = clashWords(clash, service);
+  return `${why}; ${help}`;
+}
+
+function clashWords(
+  { what, port }: Clash,
+  { meta, externalTrafficPolicy }: Service,
+): { readonly why: string; readonly help: string } {
   switch (what) {
     case "Key":
-      return key
-        ? `which does not have the key ${quote(key)}; give both the same ${ANNOTATION.sharingKey}, or ask for another address`
-        : `but has no ${ANNOTATION.sharingKey}; give both the same one, or ask for another address`;
+      return {
+        why: `which does not have the key ${quote(meta.annotations[ANNOTATION.sharingKey]?.trim() ?? "")}`,
+        help: `give both the same ${ANNOTATION.sharingKey}`,
+      };
     case "Port":
-      return `which has port ${port} too; change the port of one of them, or ask for another address`;
+      return { why: `which has port ${port} too`, help: "change the port of one of them" };
     case "Policy":
-      return `whose externalTrafficPolicy is not ${externalTrafficPolicy}; give both the policy Cluster, or ask for another address`;
+      return {
+        why: `whose externalTrafficPolicy is not ${externalTrafficPolicy}`,
+        help: "give both the policy Cluster",
+      };
     case "Selector":
-      return "whose spec.selector is another one or empty, which the externalTrafficPolicy Local does not allow; give both the same selector or the policy Cluster, or ask for another address";
+      return {
+        why: "whose spec.selector is another one or empty, which the externalTrafficPolicy Local does not allow",
+        help: "give both the same selector or the policy Cluster",
+      };
     case "Namespace":
       return externalTrafficPolicy === "Local"
-        ? "which is in another namespace; with externalTrafficPolicy Local only Services of one namespace share: give both the policy Cluster and name each other's namespace in " +
-            `${ANNOTATION.sharingNamespaces}, or ask for another address`
-        : `which is in another namespace; name each other's namespace in ${ANNOTATION.sharingNamespaces} on both, or ask for another address`;
+        ? {
+            why: "which is in another namespace, and with externalTrafficPolicy Local only those of one namespace share",
+            help: `give both the policy Cluster and name each other's namespace in ${ANNOTATION.sharingNamespaces}`,
+          }
+        : {
+            why: "which is in another namespace",
+            help: `name each other's namespace in ${ANNOTATION.sharingNamespaces} on both`,
+          };
   }
 }
 

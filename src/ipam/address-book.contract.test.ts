@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import {
+  type Book,
   book,
   brief,
   DUAL,
@@ -14,7 +15,6 @@ import {
   type Words,
 } from "../../test/unit/address-world.ts";
 import type { IPFamily } from "../api/objects.ts";
-import type { AddressBook } from "./address-book.ts";
 import { formatIP } from "./addresses.ts";
 import type { Demand } from "./demand.ts";
 
@@ -32,16 +32,16 @@ interface Row {
   readonly before: Partial<Demand>;
   readonly others?: readonly Demand[];
   readonly strangers?: Words["strangers"];
-  readonly change: (book: AddressBook, before: Demand) => readonly string[];
+  readonly change: (book: Book, before: Demand) => readonly string[];
   readonly want: string;
   readonly wantOthers?: Readonly<Record<string, string>>;
 }
 
 const asks =
   (more: Partial<Demand>) =>
-  (book: AddressBook, { request: _, ...before }: Demand) =>
+  (book: Book, { request: _, ...before }: Demand) =>
     book.put({ ...before, ...more }, LATER);
-const edits = (name: string, words: Parameters<typeof pool>[1]) => (book: AddressBook) =>
+const edits = (name: string, words: Parameters<typeof pool>[1]) => (book: Book) =>
   book.putPool(pool(name, words), LATER);
 
 const TWO = { a: ["192.0.2.1-192.0.2.2"], b: { addresses: ["198.51.100.1"], autoAssign: false } };

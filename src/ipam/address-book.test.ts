@@ -344,6 +344,38 @@ test("a waiting Service hears of every pool in the order of trial", () => {
   expect(world.census()).toEqual(new Map([["PoolExhausted", 1]]));
 });
 
+test.each<{ name: string; sharing: Partial<Demand>; clash: object | undefined }>([
+  { name: "a port", sharing: web("TCP/80"), clash: { holder: "n/b", what: "Port", port: "TCP/80" } },
+  { name: "the policy", sharing: web("TCP/82", { policy: "Local" }), clash: { holder: "n/a", what: "Policy" } },
+  { name: "the key alone", sharing: sharing("other"), clash: undefined },
+])("who finds the pools full hears of the lowest address of its key, and of $name", ({ sharing, clash }) => {
+  const world = book({
+    pools: { p: ["192.0.2.1-192.0.2.2"], requests: { addresses: ["192.0.2.0"], autoAssign: false } },
+    demands: [
+      demand("n/requests", { ...request({ pool: "requests" }), ...web("TCP/80") }),
+      demand("n/b", { ...request({ ips: ["192.0.2.1"] }), ...web("TCP/80") }),
+      demand("n/a", { ...request({ ips: ["192.0.2.1"] }), ...web("TCP/81") }),
+      demand("n/c", { ...request({ ips: ["192.0.2.2"] }), ...web("TCP/80") }),
+      demand("n/s", { createdAt: 1, ...sharing }),
+    ],
+  });
+  const outcome = world.outcome("n/s");
+  expect(outcome).toMatchObject({ state: "Waiting", verdict: { reason: "PoolExhausted" } });
+  const verdict = outcome?.state === "Waiting" ? outcome.verdict : undefined;
+  const unshared = verdict?.reason === "PoolExhausted" ? verdict.unshared : undefined;
+  expect(unshared).toEqual(clash && { ip: ip("192.0.2.1"), clash });
+});
+
+test("who finds the pools full hears when it clashes otherwise with the holder of its key", () => {
+  const holder = demand("n/a", web("TCP/80"));
+  const world = book({
+    pools: { p: ["192.0.2.1"] },
+    demands: [holder, demand("n/s", { createdAt: 1, ...web("TCP/80") })],
+  });
+  expect(world.put({ ...holder, ...web("TCP/81", { policy: "Local" }) }, NOW)).toContain("n/s");
+  expect(world.outcome("n/s")).toMatchObject({ verdict: { unshared: { clash: { holder: "n/a", what: "Policy" } } } });
+});
+
 /** `other` is a Service without an address, and older: it gets the lowest address that is left. */
 test.each<{ name: string; demands: readonly Demand[]; pools?: Words["pools"]; want: Record<string, string> }>([
   {

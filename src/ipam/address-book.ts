@@ -1,10 +1,11 @@
 import { formatIP, type IP, sameIP } from "./addresses.ts";
+import { Census } from "./census.ts";
 import { canGive, choose, explain, isComplete, isMet, type Seeker, SHAPES, waitsFor } from "./choose.ts";
 import type { Assignment, Demand } from "./demand.ts";
 import { type Entry, Holdings } from "./holdings.ts";
 import type { Pool, PoolObject, Usage } from "./pool.ts";
 import type { Labels, PoolState, Pools } from "./pools.ts";
-import { exhaust } from "./steps.ts";
+import type { Steps } from "./steps.ts";
 import type { Stranding, Verdict } from "./verdict.ts";
 import { comparePlaces, type Place } from "./waiting-line.ts";
 import { earliest, nameOf, type Topic, WaitingRoom } from "./waiting-room.ts";
@@ -51,8 +52,9 @@ export interface World {
 }
 
 /**
- * Who holds which address, who waits for one, and what is free. Pure: it decides at once when it is told of a change,
- * and each change gives the keys of the Services whose outcome it may have altered, the first served first.
+ * Who holds which address, who waits for one, and what is free. Pure: it decides when it is told of a change, and each
+ * change gives the keys of the Services whose outcome it may have altered, the first served first. A change is taken in
+ * steps, since it may concern 10 000 Services: until its last one nothing may be asked, and no other change begun.
  *
  * What a Service holds stays its own, whatever happens to its pool, until it asks for something else and gets it, stops
  * asking, or can no longer share. A change costs what it can affect: Services wait in lines by what would help them.
@@ -69,34 +71,33 @@ export class AddressBook {
   readonly #fullness = new Map<Pool, string>();
   readonly #touched = new Set<Pool>();
 
-  /** Takes up the state of a cluster: holders first, then those whose addresses are noted only, then who waits. */
-  constructor(world: World, now: number) {
-    this.#holdings = new Holdings(world.namespaces, {
+  readonly #census = new Census();
+
+  private constructor(namespaces: World["namespaces"]) {
+    this.#holdings = new Holdings(namespaces, {
       addressChanged: (ip, isFree) => this.#stir(ip, isFree),
       sharersChanged: (key) => this.#stirLine({ for: "SharingKey", key }),
     });
     this.#pools = this.#holdings.pools;
-    this.#pools.put(world.pools);
-    for (const { key, ips } of world.strangers) this.#holdings.ledger.setStranger(key, ips);
-    exhaust(this.#open(world.demands, now));
   }
 
-  /** Makes a book in small steps, so that with 10 000 Services others get their turns in between. */
-  static *opening({ demands, ...world }: World, now: number): Generator<undefined, AddressBook> {
-    const book = new AddressBook({ ...world, demands: [] }, now);
-    yield* book.#open(demands, now);
-    return book;
-  }
-
-  *#open(demands: Iterable<Demand>, now: number): Generator<undefined, void> {
-    const entries: Entry[] = [];
-    for (const demand of demands) {
-      entries.push(this.#holdings.enter(demand));
+  /** Takes up the state of a cluster: holders first, then those whose addresses are noted only, then who waits. */
+  static *opening({ pools, namespaces, demands, strangers }: World, now: number): Steps<AddressBook> {
+    const book = new AddressBook(namespaces);
+    book.#pools.put(pools);
+    for (const { key, ips } of strangers) {
+      book.#holdings.ledger.setStranger(key, ips);
       yield;
     }
-    yield* this.#holdings.takingUp(entries, now);
-    yield* this.#settling(now, new Set(), entries);
-    this.#noteFullness(this.#pools.order);
+    const entries: Entry[] = [];
+    for (const demand of demands) {
+      entries.push(book.#holdings.enter(demand));
+      yield;
+    }
+    yield* book.#holdings.takeUp(entries, now);
+    yield* book.#settle(now, new Set(), entries);
+    book.#noteFullness(book.#pools.order);
+    return book;
   }
 
   /** In the order in which they are tried. */
@@ -107,18 +108,23 @@ export class AddressBook {
   outcome(key: string): Outcome | undefined {
     const entry = this.#holdings.get(key);
     if (entry === undefined) return undefined;
-    const { demand, held, stranding } = entry;
+    const { held, stranding } = entry;
     const more = { ...(stranding && { stranded: stranding }), reassigned: this.#reassigned.has(key) };
-    if (held && (demand.deleting || (isMet(demand, held) && !this.#wantsReassignment(entry))))
-      return { state: "Assigned", assignment: held, ...more };
-    if (demand.deleting) return { state: "Leaving" };
-    if (!this.#holdings.isDecidable(entry)) return { state: "Undecided" };
-    return {
-      state: "Waiting",
-      verdict: explain(this.#seeker(entry), this.#holdings.supply),
-      ...(held && { keeps: held }),
-      ...more,
-    };
+    const state = this.#stateOf(entry);
+    if (state === "Assigned" && held) return { state, assignment: held, ...more };
+    if (state === "Leaving" || state === "Undecided") return { state };
+    return { state: "Waiting", verdict: this.#verdictOn(entry), ...(held && { keeps: held }), ...more };
+  }
+
+  #stateOf(entry: Entry): Outcome["state"] {
+    const { demand, held } = entry;
+    if (held && (demand.deleting || (isMet(demand, held) && !this.#wantsReassignment(entry)))) return "Assigned";
+    if (demand.deleting) return "Leaving";
+    return this.#holdings.isDecidable(entry) ? "Waiting" : "Undecided";
+  }
+
+  #verdictOn(entry: Entry): Verdict {
+    return explain(this.#seeker(entry), this.#holdings.supply);
   }
 
   /** Tells whether a pool has the address, be it free or taken. */
@@ -147,17 +153,11 @@ export class AddressBook {
 
   /** Counts the Services by what they have got: "Assigned", or the reason why they wait. */
   census(): ReadonlyMap<string, number> {
-    const counts = new Map<string, number>();
-    for (const { demand } of this.#holdings.all()) {
-      const outcome = this.outcome(demand.key);
-      const reason = outcome?.state === "Waiting" ? outcome.verdict.reason : outcome?.state;
-      if (reason !== undefined) counts.set(reason, (counts.get(reason) ?? 0) + 1);
-    }
-    return counts;
+    return this.#census.counts;
   }
 
   /** Takes a Service as it is now. */
-  put(demand: Demand, now: number): readonly string[] {
+  *put(demand: Demand, now: number): Steps<readonly string[]> {
     const { key } = demand;
     this.#holdings.ledger.setStranger(key, []);
     this.#room.leave(key);
@@ -169,61 +169,62 @@ export class AddressBook {
       this.#room.leave(one.demand.key);
       this.#holdings.review(one); // another pool may have what is left to it
     }
-    if (entry.held === undefined) this.#holdings.takeUp([entry], now);
+    if (entry.held === undefined) yield* this.#holdings.takeUp([entry], now);
     else this.#holdings.review(entry);
-    return this.#settle(now, new Set([key]), [entry, ...left]);
+    return yield* this.#settle(now, new Set([key]), [entry, ...left]);
   }
 
   /** Forgets a Service: it is gone, or asks no more. Its addresses go to who waits. */
-  remove(key: string, now: number): readonly string[] {
+  *remove(key: string, now: number): Steps<readonly string[]> {
     this.#holdings.ledger.setStranger(key, []);
     this.#forget(key);
-    return this.#settle(now, new Set(), []);
+    return yield* this.#settle(now, new Set(), []);
   }
 
   /** Notes the addresses of a Service of type LoadBalancer that somebody else serves. */
-  putStranger(key: string, ips: readonly IP[], now: number): readonly string[] {
+  *putStranger(key: string, ips: readonly IP[], now: number): Steps<readonly string[]> {
     this.#holdings.ledger.setStranger(key, ips);
     this.#forget(key);
-    return this.#settle(now, new Set(), []);
+    return yield* this.#settle(now, new Set(), []);
   }
 
-  putPool(object: PoolObject, now: number): readonly string[] {
+  *putPool(object: PoolObject, now: number): Steps<readonly string[]> {
     this.#forgetFullness(object.name);
-    this.#holdings.ledger.mark(this.#pools.put([object]));
-    return this.#poolsChanged(object.name, now);
+    yield* this.#holdings.ledger.mark(this.#pools.put([object]));
+    return yield* this.#poolsChanged(object.name, now);
   }
 
   /** Forgets a pool. Who holds its addresses keeps them. */
-  removePool(name: string, now: number): readonly string[] {
+  *removePool(name: string, now: number): Steps<readonly string[]> {
     this.#forgetFullness(name);
     this.#pools.remove(name);
-    return this.#poolsChanged(name, now);
+    return yield* this.#poolsChanged(name, now);
   }
 
-  putNamespace(name: string, labels: Labels, now: number): readonly string[] {
+  *putNamespace(name: string, labels: Labels, now: number): Steps<readonly string[]> {
     this.#holdings.setNamespace(name, labels);
-    return this.#namespaceChanged(name, now);
+    return yield* this.#namespaceChanged(name, now);
   }
 
-  removeNamespace(name: string, now: number): readonly string[] {
+  *removeNamespace(name: string, now: number): Steps<readonly string[]> {
     this.#holdings.setNamespace(name, undefined);
-    return this.#namespaceChanged(name, now);
+    return yield* this.#namespaceChanged(name, now);
   }
 
-  #namespaceChanged(name: string, now: number): readonly string[] {
+  *#namespaceChanged(name: string, now: number): Steps<readonly string[]> {
     if (!this.#pools.selectNamespaces) return [];
-    return this.#reconsider([...this.#holdings.inNamespace(name)], now);
+    return yield* this.#reconsider([...this.#holdings.inNamespace(name)], now);
   }
 
   #forget(key: string): void {
     this.#room.leave(key);
     this.#reassigned.delete(key);
     this.#holdings.forget(key);
+    this.#census.set(key, undefined);
   }
 
   /** Looks again at all that a pool can affect: who holds of it, who waits, and who might be better placed elsewhere. */
-  #poolsChanged(name: string, now: number): readonly string[] {
+  *#poolsChanged(name: string, now: number): Steps<readonly string[]> {
     const affected = new Set([...this.#holdings.holdersOf(name), ...this.#holdings.stranded()]);
     for (const pool of this.#pools.order)
       if (pool.object.deleting) for (const entry of this.#holdings.holdersOf(pool.name)) affected.add(entry);
@@ -231,22 +232,34 @@ export class AddressBook {
       const entry = this.#holdings.get(key);
       if (entry) affected.add(entry);
     }
-    const changed = this.#reconsider([...affected], now);
+    const changed = yield* this.#reconsider([...affected], now);
     this.#noteFullness(this.#pools.order);
     return changed;
   }
 
-  #reconsider(entries: readonly Entry[], now: number): readonly string[] {
+  *#reconsider(entries: readonly Entry[], now: number): Steps<readonly string[]> {
     const waiting = entries.filter(({ demand }) => this.#room.has(demand.key));
     const changed = new Set(waiting.map(({ demand }) => demand.key));
+    yield* this.#leaveRoom(waiting);
+    const without = waiting.filter(({ held }) => held === undefined);
+    yield* this.#holdings.takeUp(without, now);
+    for (const entry of entries) {
+      if (this.#holdings.review(entry)) changed.add(entry.demand.key);
+      yield;
+    }
+    return yield* this.#settle(now, changed, waiting);
+  }
+
+  *#leaveRoom(leavers: readonly Entry[]): Steps<void> {
+    if (leavers.length === this.#room.size) {
+      this.#room.clear();
+      return;
+    }
     // The last ones first: a line is an array.
-    for (const { demand } of waiting.toReversed()) this.#room.leave(demand.key);
-    this.#holdings.takeUp(
-      waiting.filter(({ held }) => held === undefined),
-      now,
-    );
-    for (const entry of entries) if (this.#holdings.review(entry)) changed.add(entry.demand.key);
-    return this.#settle(now, changed, waiting);
+    for (const { demand } of leavers.toReversed()) {
+      this.#room.leave(demand.key);
+      yield;
+    }
   }
 
   /** Notes whom it may help that the holders of an address are others now. */
@@ -266,20 +279,16 @@ export class AddressBook {
    * Serves who waits, as far as the pools go: `fresh` ones, and those whom something has stirred that may help them. Gives
    * `changed` and all others whose outcome may have changed.
    */
-  #settle(now: number, changed: Set<string>, fresh: readonly Entry[]): readonly string[] {
-    return exhaust(this.#settling(now, changed, fresh));
-  }
-
-  /** Does `#settle` in small steps. */
-  *#settling(now: number, changed: Set<string>, fresh: readonly Entry[]): Generator<undefined, readonly string[]> {
-    const arrivals = [...fresh].sort((a, b) => comparePlaces(placeOf(a), placeOf(b)));
+  *#settle(now: number, changed: Set<string>, fresh: readonly Entry[]): Steps<readonly string[]> {
+    const arrivals = fresh.map((entry) => ({ entry, place: placeOf(entry) }));
+    arrivals.sort((a, b) => comparePlaces(a.place, b.place));
     const tried: Tried = { keys: new Set(), passed: new Map() };
     for (let at = 0; ; ) {
       const first = this.#firstStirred(tried);
       const arrival = arrivals[at];
       if (first === undefined && arrival === undefined) break;
-      const isArrival = arrival && (first === undefined || comparePlaces(placeOf(arrival), first) < 0);
-      const entry = isArrival ? arrival : this.#holdings.get(first?.key ?? "");
+      const isArrival = arrival && (first === undefined || comparePlaces(arrival.place, first) < 0);
+      const entry = isArrival ? arrival.entry : this.#holdings.get(first?.key ?? "");
       if (isArrival) at++;
       if (entry === undefined) continue;
       changed.add(entry.demand.key);
@@ -294,8 +303,18 @@ export class AddressBook {
     for (const topic of this.#stirred.values())
       if (topic.for === "IP") for (const { key } of this.#room.line(topic)) changed.add(key);
     this.#stirred.clear();
-    this.#tellOfFullness(changed);
+    yield* this.#tellOfFullness(changed);
+    for (const key of changed) {
+      this.#count(key);
+      yield;
+    }
     return [...changed];
+  }
+
+  #count(key: string): void {
+    const entry = this.#holdings.get(key);
+    const state = entry && this.#stateOf(entry);
+    this.#census.set(key, entry && state === "Waiting" ? this.#verdictOn(entry).reason : state);
   }
 
   /** Gives who is to be tried next of those that something may have helped. */
@@ -370,13 +389,15 @@ export class AddressBook {
   }
 
   /** Has those told who wait at a pool that has got full, or is full no more: their reasons have changed. */
-  #tellOfFullness(changed: Set<string>): void {
+  *#tellOfFullness(changed: Set<string>): Steps<void> {
     for (const pool of this.#touched) {
       const fullness = fullnessOf(pool);
       if (this.#fullness.get(pool) === fullness) continue;
       this.#fullness.set(pool, fullness);
-      for (const shape of SHAPES)
+      for (const shape of SHAPES) {
         for (const { key } of this.#room.line({ for: "Pool", pool: pool.name, shape })) changed.add(key);
+        yield;
+      }
     }
     this.#touched.clear();
   }

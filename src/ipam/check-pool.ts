@@ -4,15 +4,9 @@ import { whyNotInterfacePattern } from "../api/interface-patterns.ts";
 import type { IPPoolSpec } from "../api/ippool.ts";
 import { type LabelSelector, whyNotRequirement } from "../api/label-selector.ts";
 import type { IPFamily } from "../api/objects.ts";
+import type { Problem } from "../api/validate-spec.ts";
 import { bitsOf } from "./addresses.ts";
 import { compareRanges, overlap, parseRange, type Range } from "./ranges.ts";
-
-/** What is wrong with a part of an object: `path` in it, and a sentence about it that ends with the remedy. */
-export interface Problem {
-  /** As the API server writes paths: "spec.addresses[3]". */
-  readonly path: string;
-  readonly message: string;
-}
 
 /**
  * Finds what is wrong with a pool whose fields are of the right types: all that the rules of the CRD say, and what they
@@ -139,7 +133,8 @@ function checkTexts(
   return [...checkRepeats(field, texts), ...bad];
 }
 
-function checkRepeats(field: string, texts: readonly string[]): readonly Problem[] {
+/** Finds entries that a list has twice. */
+export function checkRepeats(field: string, texts: readonly string[]): readonly Problem[] {
   return texts.flatMap((text, at) => {
     const before = texts.indexOf(text);
     return before === at
@@ -148,7 +143,8 @@ function checkRepeats(field: string, texts: readonly string[]): readonly Problem
   });
 }
 
-function checkSelector(path: string, selector: LabelSelector | undefined): readonly Problem[] {
+/** Finds requirements of a label selector that the API server refuses. */
+export function checkSelector(path: string, selector: LabelSelector | undefined): readonly Problem[] {
   return (selector?.matchExpressions ?? []).flatMap((requirement, at) => {
     const message = whyNotRequirement(requirement);
     return message === undefined ? [] : [{ path: `${path}.matchExpressions[${at}]`, message }];

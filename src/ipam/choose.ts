@@ -5,7 +5,7 @@ import type { Ledger } from "./ledger.ts";
 import type { Pool } from "./pool.ts";
 import type { Labels, Pools } from "./pools.ts";
 import { clashOf } from "./sharing.ts";
-import type { Refusal, Verdict } from "./verdict.ts";
+import type { Refusal, Unshared, Verdict } from "./verdict.ts";
 
 /** A Service that looks for addresses. */
 export interface Seeker {
@@ -88,8 +88,11 @@ export function explain(seeker: Seeker, supply: Supply): Verdict {
     const obstacle = whyTaken(ip, seeker, supply);
     if (obstacle) return obstacle;
   }
-  const isFull = tried.some((one) => one.why === "Lacks" && one.without.length === 0);
-  return { reason: tried.length === 0 ? "NoPool" : isFull ? "PoolExhausted" : "NoFittingPool", tried };
+  if (tried.length === 0) return { reason: "NoPool", tried };
+  const full = tried.filter((one) => one.why === "Lacks" && one.without.length === 0);
+  if (full.length === 0) return { reason: "NoFittingPool", tried };
+  const unshared = whyUnshared(full, seeker, supply);
+  return { reason: "PoolExhausted", tried, ...(unshared && { unshared }) };
 }
 
 /** Where a Service waits: for what becomes free in the pools that may serve it, and for addresses that it asks for. */
@@ -277,6 +280,26 @@ function lacks(pool: Pool, { held }: Seeker, { options, requested }: Target): Re
   // Of a pool that could give one family alone, that family's being full is what keeps it from doing so.
   const alone = options.length > 1 && exhausted.length > 0;
   return { pool: pool.name, why: "Lacks", without: alone ? [] : without, exhausted };
+}
+
+/** Says what keeps a Service from the lowest address of full pools that is held under its own sharing key. */
+function whyUnshared(full: readonly Refusal[], seeker: Seeker, supply: Supply): Unshared | undefined {
+  const { sharing } = seeker.demand;
+  if (sharing === undefined) return undefined;
+  const wouldHelp = (ip: IP) =>
+    full.some(
+      (one) => one.why === "Lacks" && one.exhausted.includes(ip.family) && supply.pools.get(one.pool)?.contains(ip),
+    );
+  const ips = supply.sharedUnder(sharing.key).filter((ip) => !holds(seeker.held, ip) && wouldHelp(ip));
+  for (const ip of [...ips].sort(byValue)) {
+    const why = whyTaken(ip, seeker, supply);
+    if (why?.reason === "SharingRefused") return { ip, clash: why.clash };
+  }
+  return undefined;
+}
+
+function byValue(a: IP, b: IP): number {
+  return byFamily(a, b) || (a.value < b.value ? -1 : a.value > b.value ? 1 : 0);
 }
 
 function lowest(ips: readonly IP[]): IP | undefined {

@@ -17,10 +17,6 @@ export class FreeList {
     this.#levels = levels;
   }
 
-  get free(): number {
-    return this.#size - this.#taken;
-  }
-
   /** Gives the lowest free place, or undefined where all are taken. */
   lowest(): number | undefined {
     if (this.#taken >= this.#size) return undefined;

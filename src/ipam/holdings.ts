@@ -5,7 +5,7 @@ import { Index } from "./index-by-name.ts";
 import { type Entry as Address, isFree, Ledger } from "./ledger.ts";
 import { type Labels, Pools } from "./pools.ts";
 import { clashOf } from "./sharing.ts";
-import { exhaust } from "./steps.ts";
+import type { Steps } from "./steps.ts";
 import { strandingOf, successorOf } from "./stranding.ts";
 import type { Stranding } from "./verdict.ts";
 import { compareKeys } from "./waiting-line.ts";
@@ -135,12 +135,7 @@ export class Holdings {
   }
 
   /** Lets Services have what they held before: holders first, then those whose addresses are noted only. */
-  takeUp(entries: Iterable<Entry>, now: number): void {
-    exhaust(this.takingUp(entries, now));
-  }
-
-  /** Does `takeUp` in small steps. */
-  *takingUp(entries: Iterable<Entry>, now: number): Generator<undefined, void> {
+  *takeUp(entries: Iterable<Entry>, now: number): Steps<void> {
     const inOrder = [...entries].sort(byEarliestRecord);
     const steps = [
       (entry: Entry) => this.#adopt(entry, now),

@@ -1,5 +1,6 @@
 import { formatIP, type IP, sameIP } from "./addresses.ts";
 import type { Pools } from "./pools.ts";
+import type { Steps } from "./steps.ts";
 
 /** An address that is not to be given out. */
 export interface Entry {
@@ -63,12 +64,13 @@ export class Ledger {
   }
 
   /** Marks in the pools that are new what is taken of them. */
-  mark(pools: readonly { take(ip: IP): void; count(ip: IP, by: 1): void }[]): void {
+  *mark(pools: readonly { take(ip: IP): void; count(ip: IP, by: 1): void }[]): Steps<void> {
     for (const { ip, holders } of this.#entries.values()) {
       for (const pool of pools) {
         pool.take(ip);
         if (holders.size > 0) pool.count(ip, 1);
       }
+      yield;
     }
   }
 

@@ -39,6 +39,9 @@ export class Pool {
   readonly #sorted: readonly Slots[];
   readonly #declared: readonly Range[];
   readonly #avoidsBuggyIPs: boolean;
+  readonly #total = { IPv4: 0n, IPv6: 0n };
+  /** Taken ones of `#total`. */
+  readonly #taken = { IPv4: 0, IPv6: 0 };
   readonly #assigned = { IPv4: 0, IPv6: 0 };
 
   constructor(object: PoolObject) {
@@ -56,6 +59,7 @@ export class Pool {
       if (this.problem !== undefined) holes.push(range); // what overlaps an earlier entry counts once
     }
     this.#slots = slots;
+    for (const { range, total } of slots) this.#total[range.family] += total;
     this.#sorted = [...slots].sort((a, b) => compareRanges(a.range, b.range));
   }
 
@@ -65,7 +69,7 @@ export class Pool {
   }
 
   has(family: IPFamily): boolean {
-    return this.#slots.some((slots) => slots.range.family === family && slots.total > 0n);
+    return this.#total[family] > 0n;
   }
 
   contains(ip: IP): boolean {
@@ -89,11 +93,11 @@ export class Pool {
 
   /** Keeps an address of this pool from being given out. */
   take(ip: IP): void {
-    this.#find(ip)?.take(ip);
+    if (this.#find(ip)?.take(ip)) this.#taken[ip.family]++;
   }
 
   release(ip: IP): void {
-    this.#find(ip)?.release(ip);
+    if (this.#find(ip)?.release(ip)) this.#taken[ip.family]--;
   }
 
   /** Counts an address of this pool as held (1) or no longer held (-1) by Services of Herald. */
@@ -103,13 +107,11 @@ export class Pool {
 
   /** `isGiving`: whether the pool gives addresses at all now. */
   usage(family: IPFamily, isGiving: boolean): Usage {
-    const slots = this.#slots.filter(({ range }) => range.family === family);
-    const total = slots.reduce((sum, one) => sum + one.total, 0n);
-    const available = slots.reduce((sum, one) => sum + one.available, 0n);
+    const total = this.#total[family];
     return {
       total: saturate(total),
       assigned: this.#assigned[family],
-      available: isGiving ? saturate(available) : 0,
+      available: isGiving ? saturate(total - BigInt(this.#taken[family])) : 0,
     };
   }
 
@@ -126,18 +128,12 @@ class Slots {
   readonly #avoidsBuggyIPs: boolean;
   /** Has those that are avoided marked as taken, each when it is come upon. */
   readonly #free: FreeList;
-  /** Taken ones, without those that are avoided. */
-  #taken = 0n;
 
   constructor(range: Range, avoidBuggyIPs: boolean) {
     this.range = range;
     this.#avoidsBuggyIPs = avoidBuggyIPs && range.family === "IPv4";
     this.total = sizeOf(range) - (this.#avoidsBuggyIPs ? countBuggy(range) : 0n);
     this.#free = new FreeList(saturate(sizeOf(range)));
-  }
-
-  get available(): bigint {
-    return this.total - this.#taken;
   }
 
   lowest(): number | undefined {
@@ -148,18 +144,20 @@ class Slots {
     }
   }
 
-  take(ip: IP): void {
+  /** Tells whether one less can be given out. */
+  take(ip: IP): boolean {
     const place = this.#place(ip);
-    if (place === undefined || this.#free.has(place)) return;
+    if (place === undefined || this.#free.has(place)) return false;
     this.#free.take(place);
-    if (!this.#isAvoided(ip.value)) this.#taken++;
+    return !this.#isAvoided(ip.value);
   }
 
-  release(ip: IP): void {
+  /** Tells whether one more can be given out. */
+  release(ip: IP): boolean {
     const place = this.#place(ip);
-    if (place === undefined || !this.#free.has(place)) return;
+    if (place === undefined || !this.#free.has(place)) return false;
     this.#free.release(place);
-    if (!this.#isAvoided(ip.value)) this.#taken--;
+    return !this.#isAvoided(ip.value);
   }
 
   /** Places past the list's end are never given out unasked, so nothing has to be noted for them. */

@@ -1,7 +1,5 @@
-/** Does long work to its end at once that could be done in steps, and gives its result. */
-export function exhaust<T>(steps: Generator<undefined, T>): T {
-  for (;;) {
-    const { done, value } = steps.next();
-    if (done) return value;
-  }
-}
+/**
+ * Work in small steps, so that others get their turns in between, however long it is. What it changes may not be looked
+ * at before it has come to its end.
+ */
+export type Steps<T> = Generator<undefined, T>;

@@ -33,12 +33,20 @@ export interface Clash {
   readonly port?: string;
 }
 
+/** An address that a Service can't join those who hold it at. */
+export interface Unshared {
+  readonly ip: IP;
+  readonly clash: Clash;
+}
+
 /** Why a Service does not have what it asks for. */
 export type Verdict =
   | {
       readonly reason: "NoPool" | "NoFittingPool" | "PoolExhausted";
       /** In the order in which they were tried. */
       readonly tried: readonly Refusal[];
+      /** The lowest address of a full pool that others hold under the Service's own sharing key. */
+      readonly unshared?: Unshared;
     }
   | RequestProblem
   /** The Service has no such family. */
@@ -58,7 +66,7 @@ export type Verdict =
   | { readonly reason: "PoolNotUsable"; readonly refusal: Refusal }
   /** `stranger`: the holder is a Service that Herald does not serve. */
   | { readonly reason: "IPInUse"; readonly ip: IP; readonly holder: string; readonly stranger: boolean }
-  | { readonly reason: "SharingRefused"; readonly ip: IP; readonly clash: Clash };
+  | ({ readonly reason: "SharingRefused" } & Unshared);
 
 /** Why the pool of held addresses could no longer give them to their Service. */
 export interface Stranding {

@@ -46,6 +46,12 @@ export class WaitingRoom {
     }
   }
 
+  /** Lets all leave. */
+  clear(): void {
+    this.#lines.clear();
+    this.#waiting.clear();
+  }
+
   leave(key: string): void {
     const known = this.#waiting.get(key);
     if (known === undefined) return;

@@ -24,6 +24,8 @@ The lab stays until Ctrl-C. Try, in another terminal:
   npm run lab:ctl -- power-off n2                (power-on n2)
   npm run lab:ctl -- kill-speaker n3             (start-speaker n3)
   npm run lab:ctl -- stop-api                    (start-api)
+  npm run lab:ctl -- routes                      what FRR and BIRD have by BGP
+  npm run lab:ctl -- kill-gobgpd n2              (start-gobgpd n2)
   npm run lab:ctl -- shell client
   npm run lab:ctl -- logs
   npm run lab:ctl -- --help

@@ -1,7 +1,8 @@
-import { AddressBook, type Outcome } from "../../src/ipam/address-book.ts";
+import type { Outcome } from "../../src/ipam/address-book.ts";
 import type { IP } from "../../src/ipam/addresses.ts";
 import type { Assignment, Demand } from "../../src/ipam/demand.ts";
 import type { PoolObject } from "../../src/ipam/pool.ts";
+import { Book } from "../unit/address-world.ts";
 import { wanted } from "./rules.ts";
 import { type Contents, contentsOf, ipOf, KEYS, NAMESPACES, RANGES, specOf, textOf } from "./small-world.ts";
 import type { Deed, Labels, Step } from "./steps.ts";
@@ -26,7 +27,7 @@ export interface Moment {
   readonly strangers: ReadonlyMap<string, readonly string[]>;
   readonly pools: ReadonlyMap<string, ModelPool>;
   readonly namespaces: ReadonlyMap<string, Labels>;
-  readonly book: AddressBook;
+  readonly book: Book;
   readonly outcomes: ReadonlyMap<string, Outcome>;
   /** Of `outcomes`: equal texts for equal outcomes. */
   readonly texts: ReadonlyMap<string, string>;
@@ -61,7 +62,7 @@ export class Cluster {
   readonly #services = new Map<string, ServiceObject>();
   readonly #pools = new Map<string, ModelPool>();
   readonly #namespaces = new Map<string, Labels>(NAMESPACES.map((name) => [name, {}]));
-  #book: AddressBook;
+  #book: Book;
   #now = 1_000_000;
   #moment: Moment;
   /** Whose writes don't come through. */
@@ -281,9 +282,9 @@ export class Cluster {
     return this.#moment;
   }
 
-  #start(order: number): AddressBook {
+  #start(order: number): Book {
     const { demands, strangers, pools, namespaces } = this.#objects();
-    return new AddressBook(
+    return new Book(
       {
         pools: shuffled(pools.values(), order).map(poolObject),
         namespaces,
@@ -340,7 +341,7 @@ export class Cluster {
   /** Tells the book one thing, checks what it makes of it, and does the writes. */
   #tell(
     what: string,
-    call: (book: AddressBook) => readonly string[],
+    call: (book: Book) => readonly string[],
     { subject, isNew = false }: { subject?: string; isNew?: boolean } = {},
   ): void {
     const before = this.#moment;
@@ -428,7 +429,7 @@ export function provenBy(demand: Demand, pools: Iterable<ModelPool>, now: number
 }
 
 function look(
-  book: AddressBook,
+  book: Book,
   objects: Pick<Moment, "demands" | "strangers" | "pools" | "namespaces">,
   before: Moment | undefined,
   now: number,

@@ -27,7 +27,7 @@ import {
   strandedBy,
   wanted,
 } from "./rules.ts";
-import { textOf } from "./small-world.ts";
+import { ipOf, textOf } from "./small-world.ts";
 
 /** Throws where the address contract does not hold. */
 export function checkContract(happening: Happening): void {
@@ -478,7 +478,7 @@ function faultOf(moment: Moment, key: string, demand: Demand, verdict: Verdict):
 function faultOfTried(
   moment: Moment,
   demand: Demand,
-  { reason, tried }: Extract<Verdict, { tried: readonly Refusal[] }>,
+  { reason, tried, unshared }: Extract<Verdict, { tried: readonly Refusal[] }>,
 ): string | undefined {
   const held = moment.held.get(demand.key);
   const request = askedFor(demand);
@@ -492,7 +492,41 @@ function faultOfTried(
     if (wrong !== undefined) return `${refusal.pool} ${refusal.why}: ${wrong}`;
   }
   const full = tried.some((one) => one.why === "Lacks" && one.without.length === 0 && one.exhausted.length > 0);
-  return full === (reason === "PoolExhausted") ? undefined : `some pool is ${full ? "" : "not "}full`;
+  if (full !== (reason === "PoolExhausted")) return `some pool is ${full ? "" : "not "}full`;
+  return moment.reserved.size > 0 ? undefined : faultOfUnshared(moment, demand, { tried, unshared });
+}
+
+/** Who is kept from an address of its sharing key, in a pool that is full, hears with whom it clashes there, and in what. */
+function faultOfUnshared(
+  moment: Moment,
+  demand: Demand,
+  { tried, unshared }: Pick<Extract<Verdict, { tried: unknown }>, "tried" | "unshared">,
+): string | undefined {
+  const own = moment.held.get(demand.key)?.ips ?? [];
+  const clashing = tried.flatMap((one) => {
+    if (one.why !== "Lacks" || one.without.length > 0) return [];
+    const ips = moment.pools.get(one.pool)?.contents.givable ?? [];
+    return ips.filter(
+      (ip) => one.exhausted.includes(familyOf(ip)) && !own.includes(ip) && isRefused(moment, demand, ip),
+    );
+  });
+  const [lowest] = [...new Set(clashing)].sort(byFamilyAndValue);
+  if (lowest === undefined || unshared === undefined)
+    return lowest === unshared
+      ? undefined
+      : `it can't share ${lowest}, and hears of ${unshared && textOf(unshared.ip)}`;
+  const { ip, clash } = unshared;
+  if (textOf(ip) !== lowest) return `it hears of ${textOf(ip)}, and ${lowest} is lower`;
+  if (!holdersOf(moment, lowest, demand.key).includes(clash.holder)) return `${clash.holder} does not have ${lowest}`;
+  const whats = clashes(moment.demands.get(clash.holder) as Demand, demand);
+  return whats.includes(clash.what) ? undefined : `they clash in ${whats}`;
+}
+
+/** Tells whether others hold an address under a Service's own key, and some of them can't share it with the Service. */
+function isRefused(moment: Moment, demand: Demand, ip: string): boolean {
+  if (demand.sharing === undefined || othersWith(moment, ip, demand.key).length > 0) return false;
+  const theirs = holdersOf(moment, ip, demand.key).map((other) => moment.demands.get(other) as Demand);
+  return theirs.some((other) => other.sharing?.key === demand.sharing?.key && clash(other, demand) !== undefined);
 }
 
 function faultOfRefusal(moment: Moment, demand: Demand, refusal: Refusal): string | undefined {
@@ -536,4 +570,9 @@ function faultOfLack(
   if (without.length + exhausted.length === 0) return "it lacks nothing";
   const some = options(demand)[0] ?? [];
   return [...without, ...exhausted].every((family) => some.includes(family)) ? undefined : "it was not to have that";
+}
+
+function byFamilyAndValue(a: string, b: string): number {
+  const [left, right] = [ipOf(a).value, ipOf(b).value];
+  return familyOf(a).localeCompare(familyOf(b)) || (left < right ? -1 : left > right ? 1 : 0);
 }

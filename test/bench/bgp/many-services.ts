@@ -3,13 +3,15 @@ import { Gobgp } from "../../../src/bgp/gobgp.ts";
 import type { Route } from "../../../src/bgp/model.ts";
 import { apply, bgpService, PEERS, peer, sessionsUp } from "../../e2e/bgp-product.ts";
 import { SERVICE, startProduct } from "../../e2e/product.ts";
+import { ApiFailure } from "../../lab/api.ts";
 import { gobgpdSocket } from "../../lab/gobgpd.ts";
 import type { Lab } from "../../lab/lab.ts";
 import type { Bars, Row } from "../failover/row.ts";
 import { countCalls } from "../load/gobgp-calls.ts";
 
 const ROUNDS = 3;
-const WRITERS = 16;
+const WRITERS = 8;
+const ATTEMPTS = 10;
 const SLICES = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices";
 const NODE = "n1";
 const POOL_PATH = "/apis/heraldlb.io/v1alpha1/ippools/many";
@@ -78,8 +80,8 @@ async function settle(lab: Lab, size: number): Promise<void> {
   let next = 0;
   const write = async () => {
     for (let index = next++; index < size; index = next++) {
-      await lab.api.create(SERVICE, JSON.parse(bgpService(`many-${index}`, { pool: "many" }, { selector: null })));
-      await lab.api.create(SLICES, slice(`many-${index}`));
+      await create(lab, SERVICE, JSON.parse(bgpService(`many-${index}`, { pool: "many" }, { selector: null })));
+      await create(lab, SLICES, slice(`many-${index}`));
     }
   };
   await Promise.all(Array.from({ length: WRITERS }, write));
@@ -90,6 +92,19 @@ async function settle(lab: Lab, size: number): Promise<void> {
     await sleep(1000);
   }
   await sleep(3000); // the speaker has seen the last of it
+}
+
+/** Creates an object; tries on where an API server with too much to do does not answer in time. */
+async function create(lab: Lab, path: string, object: object): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await lab.api.create(path, object);
+      return;
+    } catch (error) {
+      if (error instanceof ApiFailure && error.status === 409) return; // it was made, only the answer was late
+      if (error instanceof ApiFailure || attempt === ATTEMPTS) throw error;
+    }
+  }
 }
 
 function slice(service: string): object {
