@@ -8,22 +8,11 @@ import {
   secretKeyRules,
   secretNameRules,
 } from "./bgp-peer-rules.ts";
+import { TIMER_LIMITS } from "./bgp-timers.ts";
 import { labelSelector } from "./common-schemas.ts";
 import type { CustomResource } from "./crd.ts";
 import { type DurationLimits, durationRules } from "./durations.ts";
 import type { Meta } from "./objects.ts";
-
-/** Bounds of the timers; docs/bgp.md says why. */
-export const TIMER_LIMITS = {
-  /** RFC 4271 section 4.2, in sixteen bits; gobgpd can't leave the hold timer out, which 0 would mean. */
-  holdTime: { leastMs: 3000, mostMs: 65_535_000, wholeSeconds: true },
-  keepaliveTime: { leastMs: 1000, mostMs: 65_535_000, wholeSeconds: true },
-  connectRetryTime: { leastMs: 1000, mostMs: 65_535_000, wholeSeconds: true },
-  /** Twelve bits (RFC 4724 section 3). */
-  restartTime: { leastMs: 1000, mostMs: 4_095_000, wholeSeconds: true },
-  /** Below, a busy node loses sessions that are well. */
-  bfd: { leastMs: 50, mostMs: 60_000 },
-} as const satisfies Record<string, DurationLimits>;
 
 const durationField = (description: string, limits: DurationLimits) => ({
   description,

@@ -1,5 +1,6 @@
-import { type BGPPeerSpec, TIMER_LIMITS } from "../api/bgp-peer.ts";
+import type { BGPPeerSpec } from "../api/bgp-peer.ts";
 import { BY_ADDRESS, PEER_TEXT } from "../api/bgp-peer-rules.ts";
+import { TIMER_LIMITS } from "../api/bgp-timers.ts";
 import { type DurationLimits, durationMs, formatMs, whyNotDuration } from "../api/durations.ts";
 import type { Problem } from "../api/validate-spec.ts";
 import { parseIP } from "../ipam/addresses.ts";

@@ -3,15 +3,14 @@ import type { BGPPeer, BGPPeerSpec } from "../api/bgp-peer.ts";
 import type { IPPool, IPPoolSpec, IPPoolStatus } from "../api/ippool.ts";
 import type { LabelSelector } from "../api/label-selector.ts";
 import { API_VERSION } from "../api/names.ts";
+import type { Speaker, SpeakerStatus } from "../api/speaker.ts";
 import {
   BFD_STATES,
   GOBGPD_STATES,
   NEIGHBOUR_STATES,
   SESSION_STATES,
-  type Speaker,
-  type SpeakerStatus,
   WITHDRAWN_REASONS,
-} from "../api/speaker.ts";
+} from "../api/speaker-words.ts";
 import { integer, list, optionalText, record, text, textMap, texts } from "./raw.ts";
 import { keepConditions, keepMeta, type Resource } from "./resource.ts";
 

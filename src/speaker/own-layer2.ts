@@ -1,4 +1,5 @@
-import { MOST_CONFLICTS, MOST_NEIGHBOURS, type SpeakerStatus } from "../api/speaker.ts";
+import type { SpeakerStatus } from "../api/speaker.ts";
+import { MOST_CONFLICTS, MOST_NEIGHBOURS } from "../api/speaker-words.ts";
 import { wholeSeconds } from "../kube/conditions.ts";
 import type { SegmentState } from "./segment-messages.ts";
 

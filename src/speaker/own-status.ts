@@ -1,5 +1,6 @@
 import { encodeClaims } from "../api/claims.ts";
-import { MOST_INTERFACES, MOST_SUBNETS, type SpeakerStatus } from "../api/speaker.ts";
+import type { SpeakerStatus } from "../api/speaker.ts";
+import { MOST_INTERFACES, MOST_SUBNETS } from "../api/speaker-words.ts";
 import type { WantedCondition } from "../kube/conditions.ts";
 import type { Interface } from "./interfaces.ts";
 import { ownConditions } from "./own-conditions.ts";

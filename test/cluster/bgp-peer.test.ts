@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { parse } from "yaml";
 import { durationMs } from "../../src/api/durations.ts";
-import { MOST_PEERS } from "../../src/api/speaker.ts";
+import { MOST_PEERS } from "../../src/api/speaker-words.ts";
 import { validateBGPPeer } from "../../src/bgp/validate-bgp-peer.ts";
 import { bgpPeers, speakers } from "../../src/kube/herald-resources.ts";
 import { type ControlPlane, startControlPlane } from "./control-plane.ts";

@@ -32,6 +32,10 @@ const PROGRAMS = ["api/generate-crds.ts"];
 const HEAVY = "@kubernetes/client-node";
 const HEAVY_USER = "kube/kubeconfig.ts";
 
+/** Makes the schemas, at 24 MB: nothing that a role loads at its start may lead to it. */
+const SCHEMAS = "typebox";
+const ROLES = ["controller/controller.ts", "speaker/speaker.ts", "speaker/segment-worker.ts"];
+
 interface Import {
   readonly file: string;
   readonly from: string;
@@ -106,6 +110,21 @@ test("pure folders read no clock, draw no chance and see no process", () => {
     .filter(({ found }) => found !== undefined)
     .map(({ file, found }) => `src/${file} uses ${found}: pass it in`);
   expect(wrong).toEqual([]);
+});
+
+test.each(ROLES)("%s loads no schemas", (role) => {
+  const texts = new Map(files.map(({ file, text }) => [file, text]));
+  /** By file, through which it is loaded. */
+  const loaded = new Map([[role, role]]);
+  for (const [file, way] of loaded) {
+    for (const { from, how } of importsOf(file, texts.get(file) ?? "")) {
+      if (how !== "value") continue;
+      expect(`${way}: ${from}`).not.toBe(`${way}: ${SCHEMAS}`);
+      const target = relative(SRC, resolve(SRC, dirname(file), from));
+      if (from.startsWith(".") && !loaded.has(target)) loaded.set(target, `${way} <- ${target}`);
+    }
+  }
+  expect(loaded.size).toBeGreaterThan(10);
 });
 
 test.each([

@@ -1,4 +1,5 @@
-import { MOST_PEERS, type SpeakerStatus } from "../../api/speaker.ts";
+import type { SpeakerStatus } from "../../api/speaker.ts";
+import { MOST_PEERS } from "../../api/speaker-words.ts";
 import type { Session } from "../../bgp/daemon.ts";
 import type { BGPNode } from "../../bgp/node.ts";
 import type { NodePeers, PeerOutcome } from "../../bgp/peers.ts";
