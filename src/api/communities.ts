@@ -23,10 +23,11 @@ export function whyNotCommunity(text: string): string | undefined {
 }
 
 const NUMBER = "(0|[1-9][0-9]{0,9})";
-const PATTERN = `^(large:${NUMBER}:)?${NUMBER}:${NUMBER}$`;
+// A Global Administrator of 0 is reserved (RFC 8092 section 5); Herald marks its own routes by it, and no mark leaves.
+const PATTERN = `^(large:[1-9][0-9]{0,9}:)?${NUMBER}:${NUMBER}$`;
 const COMMUNITY = new RegExp(PATTERN);
 const NAMES = [...WELL_KNOWN_COMMUNITIES.keys()];
-const REMEDY = `write one like "65000:100" (two numbers up to 65535), "large:65000:1:2" (three up to 4294967295) or one of ${NAMES.join(", ")}`;
+const REMEDY = `write one like "65000:100" (two numbers up to 65535), "large:65000:1:2" (three up to 4294967295, the first not 0) or one of ${NAMES.join(", ")}`;
 
 /** The same for the API server, in CEL. */
 export function communityRules() {

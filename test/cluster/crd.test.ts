@@ -168,7 +168,7 @@ test.each<{ name: string; spec: PoolSpec }>([
   { name: "interfaces", spec: layer2({ interfaces: ["eth0", "/eth[1-9]/", "bond0.100"] }) },
   {
     name: "communities",
-    spec: bgp({ communities: ["0:0", "65535:65535", "large:0:1:4294967295", "no-export", "blackhole"] }),
+    spec: bgp({ communities: ["0:0", "65535:65535", "large:1:0:4294967295", "no-export", "blackhole"] }),
   },
   { name: "both ways to announce", spec: bgp({ peers: ["tor-a"], localPref: 4294967295, med: 0, nodeSelector: {} }) },
   {
@@ -259,13 +259,22 @@ test.each<{ name: string; spec: PoolSpec; says: string }>([
     spec: pool(["::1"], { announce: [{ layer2: {}, bgp: {} }] }),
     says: "must have exactly one of layer2 and bgp; make it two entries for both",
   },
-  ...["65536:1", "1:65536", "01:1", "1", "large:1:2", "large:1:2:4294967296", "NO-EXPORT", "toString", ""].map(
-    (text) => ({
-      name: `the community ${JSON.stringify(text)}`,
-      spec: bgp({ communities: ["65000:100", text] }),
-      says: `"${text}" is not a community; write one like "65000:100"`,
-    }),
-  ),
+  ...[
+    "65536:1",
+    "1:65536",
+    "01:1",
+    "1",
+    "large:1:2",
+    "large:1:2:4294967296",
+    "large:0:1:2",
+    "NO-EXPORT",
+    "toString",
+    "",
+  ].map((text) => ({
+    name: `the community ${JSON.stringify(text)}`,
+    spec: bgp({ communities: ["65000:100", text] }),
+    says: `"${text}" is not a community; write one like "65000:100"`,
+  })),
   ...["sixteen-letters-", "eth 0", "a/b", "/", "//", "/eth", ""].map((text) => ({
     name: `the interface ${JSON.stringify(text)}`,
     spec: layer2({ interfaces: ["eth0", text] }),
