@@ -16,7 +16,6 @@ import { InTurns } from "./in-turns.ts";
 import type { ControllerMetrics } from "./metrics.ts";
 import { PoolFinalizers } from "./pool-finalizers.ts";
 import { PoolWriter } from "./pool-writer.ts";
-import { forgetPatch } from "./service-patch.ts";
 import { ServiceWriter } from "./service-writer.ts";
 
 export interface TermDeps extends Pick<ControllerDeps, "clock" | "random" | "log" | "classOnly"> {
@@ -93,18 +92,13 @@ export class Term {
       if (!conditions.some(({ type }) => type === CONDITION.assigned)) services.arrived(keyOf(meta));
       yield;
     }
-    for (const service of others) {
-      // It has got another class while nobody led.
-      if (forgetPatch(service)) services.departed(keyOf(service.meta));
-      yield;
-    }
     yield* services.look(all.map(({ meta }) => keyOf(meta)));
     pools.lookAtAll();
     finalizers.lookAtAll();
     this.#opened = { book, services, pools, finalizers };
   }
 
-  /** Has those cleaned that have got another type while nobody led. */
+  /** Has those cleaned that have got another type while nobody led. Those of another class are somebody's: never touched. */
   async #letGoOfLeftovers(turns: InTurns, services: ServiceWriter): Promise<void> {
     const keys = await this.#deps.watched.leftovers();
     for (const key of keys) services.departed(key);
