@@ -210,7 +210,8 @@ test("routers take routes of the nodes' gobgpds, with what they say, until these
   const marks: number[] = [];
   for (const router of lab.routers) {
     await router.routed(prefix, ["192.0.2.11", "192.0.2.12"]);
-    expect((await router.sessions()).filter(({ established }) => established)).toEqual(
+    const established = (await router.sessions()).filter((session) => session.established);
+    expect(established.sort((a, b) => (a.address < b.address ? -1 : 1))).toEqual(
       nodes.map(({ data }) => ({ address: data.addresses.ipv4, established: true, holdTime: 90 })),
     );
     const paths = await router.paths(prefix);
