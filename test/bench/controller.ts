@@ -86,6 +86,8 @@ async function onPlane<T>(
 /** Gives how long the API server alone takes for the creation and one write of each status. */
 async function measureFloor({ client, observer, emit }: Stage, size: number): Promise<number> {
   const names = namesOf("web", size);
+  // As many as are there with the controller: the more there are, the longer the API server takes to create one.
+  await byWriters(namesOf("few", FEW + SINGLES), (name) => createService(client, name));
   progress(`creating ${size} Services without a controller`);
   const createdMs = await byWriters(names, (name) => createService(client, name));
   progress("writing their status");
