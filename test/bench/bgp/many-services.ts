@@ -24,7 +24,13 @@ const CHANGES = 20;
 export const MANY_SERVICES: Row = {
   name: "many-services",
   size: 10_000,
-  start: () => startProduct({ routers: { logsRoutes: false }, nodeGraceMs: 600_000 }),
+  // Without node proxies, so nobody may be asked whether they forward.
+  start: () =>
+    startProduct({
+      routers: { logsRoutes: false },
+      nodeGraceMs: 600_000,
+      speakerFlags: ["--node-proxy-health", "off"],
+    }),
   measure: async ({ lab, size, bars }) => {
     await settle(lab, size);
     const gobgp = new Gobgp(gobgpdSocket(lab.directory, NODE));

@@ -72,7 +72,7 @@ async function startBuilt(lab: Lab): Promise<void> {
   try {
     const built = { directory: dirname(await buildProduct(reaper)), nodeFlags: NODE_FLAGS };
     await lab.startController({ built });
-    await lab.startSpeakers({ built });
+    await lab.startSpeakers({ built, flags: ["--node-proxy-health", "off"] }); // there are no node proxies
     await lab.speakersReady(120_000);
   } finally {
     await reaper.reap(); // what runs has it mounted
