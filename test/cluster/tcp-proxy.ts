@@ -9,13 +9,21 @@ export interface TcpProxy {
   /** Breaks all connections, and each new one at once, until `open`. */
   close(): void;
   open(): void;
+  /** Keeps back what the clients send from now on. */
+  hold(): void;
+  /** On how many connections something is kept back. */
+  held(): number;
+  /** Passes on what was kept back, and what comes from now on. */
+  release(): void;
   stop(): Promise<void>;
 }
 
 /** Starts a proxy on 127.0.0.1 for a TCP server. */
 export async function startTcpProxy(target: { readonly host: string; readonly port: number }): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
+  const kept = new Map<Socket, Buffer[]>();
   let isOpen = true;
+  let isHolding = false;
   const keep = (socket: Socket) => {
     sockets.add(socket);
     socket.on("error", () => {}); // shown by "close"
@@ -29,7 +37,11 @@ export async function startTcpProxy(target: { readonly host: string; readonly po
     if (!isOpen) return void client.destroy();
     const upstream = connect(target);
     keep(upstream);
-    client.pipe(upstream).pipe(client);
+    client.on("data", (data) => {
+      if (!isHolding) upstream.write(data);
+      else kept.set(upstream, [...(kept.get(upstream) ?? []), data]);
+    });
+    upstream.pipe(client);
     client.on("close", () => upstream.destroy());
     upstream.on("close", () => client.destroy());
   });
@@ -44,6 +56,15 @@ export async function startTcpProxy(target: { readonly host: string; readonly po
     },
     open: () => {
       isOpen = true;
+    },
+    hold: () => {
+      isHolding = true;
+    },
+    held: () => kept.size,
+    release: () => {
+      isHolding = false;
+      for (const [upstream, all] of kept) for (const data of all) upstream.write(data);
+      kept.clear();
     },
     stop: async () => {
       const closed = once(server, "close");

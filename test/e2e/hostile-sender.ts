@@ -19,7 +19,7 @@ const socket = openPacketSocket({
   interface: name,
   onFrames: (frames) => {
     if (heard.length >= HEARD) return;
-    heard.push(...frames.map(fromHere));
+    heard.push(...frames.filter(isHerald).map(fromHere));
     if (heard.length >= HEARD) attack();
   },
   onLink: () => {},
@@ -27,6 +27,11 @@ const socket = openPacketSocket({
     throw error;
   },
 });
+
+/** The socket hears ARP and neighbour discovery too. */
+function isHerald(frame: Uint8Array): boolean {
+  return ((frame[12] ?? 0) << 8) + (frame[13] ?? 0) === HERALD_ETHER_TYPE;
+}
 
 /** The frame as this host would send it: with a node's own MAC the switch would believe that the node is here. */
 function fromHere(frame: Uint8Array): Uint8Array {
