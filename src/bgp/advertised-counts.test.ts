@@ -1,24 +1,8 @@
 import { expect, test } from "vitest";
+import { sessionOf } from "../../test/unit/bgp-world.ts";
 import { AdvertisedCounts } from "./advertised-counts.ts";
-import type { Session } from "./daemon.ts";
 
-const UP: Session = {
-  neighbor: "192.0.2.1",
-  state: "Established",
-  establishedAtMs: 1000,
-  holdTime: 9,
-  keepaliveTime: 3,
-  peerRouterID: "192.0.2.1",
-  advertised: 0,
-  accepted: 0,
-  flaps: 0,
-  opensReceived: 1,
-  notificationsSent: 0,
-  notificationsReceived: 0,
-  updatesSent: 0,
-  updatesReceived: 0,
-  bfd: undefined,
-};
+const UP = sessionOf({ state: "Established", establishedAtMs: 1000, opensReceived: 1 });
 
 test("counting takes one part in a hundred of gobgpd's time, however long a count takes", () => {
   const counts = new AdvertisedCounts();

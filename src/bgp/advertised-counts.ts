@@ -1,4 +1,4 @@
-import type { Session } from "./daemon.ts";
+import { isEstablished, type Session } from "./daemon.ts";
 
 /** After a count the next one waits so many times as long as it took. */
 const SHARE = 100;
@@ -19,7 +19,9 @@ export class AdvertisedCounts {
 
   /** Tells whether to count now; times in milliseconds on one clock. */
   isDue(sessions: readonly Session[], nowMs: number): boolean {
-    return nowMs >= this.#dueMs || sessions.some((session) => isUp(session) && this.#of(session) === undefined);
+    return (
+      nowMs >= this.#dueMs || sessions.some((session) => isEstablished(session) && this.#of(session) === undefined)
+    );
   }
 
   counted(sessions: readonly Session[], startedMs: number, endedMs: number): void {
@@ -35,7 +37,7 @@ export class AdvertisedCounts {
   fillIn(sessions: readonly Session[]): readonly Session[] {
     return sessions.map((session) => ({
       ...session,
-      advertised: isUp(session) ? (this.#of(session)?.advertised ?? 0) : 0,
+      advertised: isEstablished(session) ? (this.#of(session)?.advertised ?? 0) : 0,
     }));
   }
 
@@ -43,8 +45,4 @@ export class AdvertisedCounts {
     const count = this.#byNeighbor.get(neighbor);
     return count?.establishedAtMs === establishedAtMs ? count : undefined;
   }
-}
-
-function isUp({ state }: Session): boolean {
-  return state === "Established";
 }

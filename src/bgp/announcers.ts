@@ -1,10 +1,11 @@
 import type { Serving } from "../election/candidates.ts";
 import { servingNodes } from "../election/candidates.ts";
+import { AnnouncedPools } from "../ipam/announced-pools.ts";
 import { Announcing, type Outcome } from "./announcing.ts";
 import type { BGPView, NobodyReason } from "./desired.ts";
+import type { HeldIP } from "./held-ip.ts";
 import type { BGPNode } from "./node.ts";
 import { findPeers } from "./peers.ts";
-import { BGPPools, type HeldIP } from "./pools.ts";
 
 /** What each node does with an IP, or why none is asked to. */
 export type IPAnnouncers =
@@ -21,13 +22,13 @@ export interface NodeOutcome {
  * others don't. It says what shall be; whether sessions are up is in the nodes' own status.
  */
 export class Announcers {
-  readonly #pools: BGPPools;
+  readonly #pools: AnnouncedPools;
   readonly #nodes: readonly (readonly [string, Announcing])[];
   /** By pool and family, of what every node can serve: of all but Local Services. */
   readonly #everywhere = new Map<string, IPAnnouncers>();
 
   constructor(nodes: readonly BGPNode[], { peers, secrets, pools }: Omit<BGPView, "held">) {
-    this.#pools = new BGPPools(pools);
+    this.#pools = new AnnouncedPools(pools);
     this.#nodes = nodes
       .map((node) => [node.node.meta.name, new Announcing(node, findPeers(node, peers, secrets))] as const)
       .sort(([a], [b]) => (a < b ? -1 : 1));
@@ -35,9 +36,9 @@ export class Announcers {
 
   /** Tells of an IP, in canonical text; the nodes are sorted by name. */
   of(ip: string, held: HeldIP): IPAnnouncers {
-    const pool = this.#pools.of(ip, held);
+    const pool = this.#pools.of(ip, held.assignedPool);
     if (pool === undefined) return { what: "NoPool", pool: undefined };
-    if (pool.entries.length === 0) return { what: "NotAnnounced", pool: pool.name };
+    if (pool.bgp.length === 0) return { what: "NotAnnounced", pool: pool.name };
     const serving = servingNodes(held.services);
     if (serving === "NoNode") return { what: "NoEndpoints", pool: pool.name };
     const family = ip.includes(":") ? "IPv6" : "IPv4";

@@ -4,9 +4,9 @@ import { EXCLUDE_NODE_LABEL } from "../api/names.ts";
 import type { IPFamily } from "../api/objects.ts";
 import type { Serving } from "../election/candidates.ts";
 import { bitsOf } from "../ipam/addresses.ts";
+import type { AnnouncedPool } from "../ipam/announced-pools.ts";
 import type { BGPNode } from "./node.ts";
 import type { NodePeers, PeerOutcome } from "./peers.ts";
-import type { BGPPool } from "./pools.ts";
 import { additionsFor, type Group, groupOf } from "./profiles.ts";
 import { readRule } from "./rules.ts";
 
@@ -60,8 +60,8 @@ export class Announcing {
   readonly #self: BGPNode;
   readonly #peers: readonly (readonly [string, PeerOutcome])[];
   /** By pool, one for each family and for being able to serve or not. */
-  readonly #known = new Map<BGPPool, (Decision | undefined)[]>();
-  readonly #announcements = new Map<BGPPool, Map<IPFamily, readonly Announcement[]>>();
+  readonly #known = new Map<AnnouncedPool, (Decision | undefined)[]>();
+  readonly #announcements = new Map<AnnouncedPool, Map<IPFamily, readonly Announcement[]>>();
 
   constructor(self: BGPNode, { outcomes }: NodePeers) {
     this.#self = self;
@@ -69,7 +69,7 @@ export class Announcing {
   }
 
   /** Gives the decision on IPs of a pool that has entries, where any node serves. */
-  of(pool: BGPPool, family: IPFamily, serving: Exclude<Serving, "NoNode">): Decision {
+  of(pool: AnnouncedPool, family: IPFamily, serving: Exclude<Serving, "NoNode">): Decision {
     const here = serving === "EveryNode" || serving.includes(this.#self.node.meta.name);
     const slot = (family === "IPv4" ? 0 : 2) + (here ? 1 : 0);
     let decisions = this.#known.get(pool);
@@ -83,15 +83,15 @@ export class Announcing {
   }
 
   /** Gives what stands for an IP of the pool on this node, whatever keeps it from being announced at the moment. */
-  announcements(pool: BGPPool, family: IPFamily): readonly Announcement[] {
+  announcements(pool: AnnouncedPool, family: IPFamily): readonly Announcement[] {
     const families = this.#announcements.get(pool) ?? new Map<IPFamily, readonly Announcement[]>();
-    const known = families.get(family) ?? this.#group(pool.entries, family);
+    const known = families.get(family) ?? this.#group(pool.bgp, family);
     this.#announcements.set(pool, families.set(family, known));
     return known;
   }
 
   /** Tells whether the pool's routes of a family are for a peer, whatever keeps them from it at the moment. */
-  isFor(pool: BGPPool, family: IPFamily, peer: string): boolean {
+  isFor(pool: AnnouncedPool, family: IPFamily, peer: string): boolean {
     return this.announcements(pool, family).some(({ group }) => isFor(group, peer));
   }
 
@@ -107,7 +107,7 @@ export class Announcing {
     });
   }
 
-  #decide(pool: BGPPool, family: IPFamily, here: boolean): Decision {
+  #decide(pool: AnnouncedPool, family: IPFamily, here: boolean): Decision {
     const all = this.announcements(pool, family);
     const excluded = this.#exclusion(all) ?? (here ? undefined : "NoLocalEndpoint");
     if (excluded !== undefined) return { peers: [], reason: excluded, withheld: [], announcements: [] };

@@ -45,6 +45,10 @@ export interface Session {
   readonly bfd: BFDState | undefined;
 }
 
+export function isEstablished({ state }: Session): boolean {
+  return state === "Established";
+}
+
 /** What is wrong with gobgpd: nobody listens, it does not answer in time, it is no gobgpd that Herald can use, or it refused a call. */
 export type DaemonProblemKind = "Away" | "Frozen" | "TooOld" | "Refused";
 

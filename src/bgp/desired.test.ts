@@ -6,12 +6,13 @@ import type { BGPPeerSpec } from "../api/bgp-peer.ts";
 import { EXCLUDE_NODE_LABEL } from "../api/names.ts";
 import type { IPFamily } from "../api/objects.ts";
 import { servingNodes } from "../election/candidates.ts";
+import { AnnouncedPools } from "../ipam/announced-pools.ts";
 import { Announcers } from "./announcers.ts";
 import { type BGPView, desired } from "./desired.ts";
 import { diff } from "./diff.ts";
+import { prefixOf } from "./held-ip.ts";
 import type { BGPState, Route, RouteAttributes } from "./model.ts";
 import type { BGPNode } from "./node.ts";
-import { BGPPools, prefixOf } from "./pools.ts";
 import { readRule, unite } from "./rules.ts";
 
 const IP = "198.51.100.1";
@@ -288,13 +289,13 @@ const familyOf = (text: string): IPFamily => (text.includes(":") ? "IPv6" : "IPv
 /** By prefix, what a peer shall see: by the rules, one IP and entry after the other. */
 function seen({ node, draining, withdrawn }: BGPNode, view: BGPView, peer: string, internal: boolean) {
   const rules = new Map<string, RouteAttributes[]>();
-  const pools = new BGPPools(view.pools);
+  const pools = new AnnouncedPools(view.pools);
   for (const [ip, held] of view.held) {
-    const pool = pools.of(ip, held);
+    const pool = pools.of(ip, held.assignedPool);
     const serving = servingNodes(held.services);
     const serves = serving === "EveryNode" || (serving !== "NoNode" && serving.includes(node.meta.name));
     if (!pool || !serves || withdrawn || node.networkUnavailable) continue;
-    for (const entry of pool.entries) {
+    for (const entry of pool.bgp) {
       const here = entry.nodeSelector?.matchLabels === undefined || node.meta.labels.rack === "1";
       if (!here || entry.peers?.includes(peer) === false) continue;
       const length = familyOf(ip) === "IPv4" ? entry.aggregationLength : entry.aggregationLengthV6;

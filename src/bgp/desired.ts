@@ -2,11 +2,12 @@ import type { BGPPeer } from "../api/bgp-peer.ts";
 import type { IPPool } from "../api/ippool.ts";
 import type { IPFamily, Secret } from "../api/objects.ts";
 import { servingNodes } from "../election/candidates.ts";
+import { type AnnouncedPool, AnnouncedPools } from "../ipam/announced-pools.ts";
 import { Announcing, type Outcome } from "./announcing.ts";
+import { type HeldIP, prefixOf } from "./held-ip.ts";
 import type { BGPState, ExportPolicy, Peer, RouteAttributes } from "./model.ts";
 import type { BGPNode } from "./node.ts";
 import { findPeers, type NodePeers, type OpenedPeer, type PeerOutcome } from "./peers.ts";
-import { type BGPPool, BGPPools, type HeldIP, prefixOf } from "./pools.ts";
 import { type Audience, additionsFor, numberAudiences } from "./profiles.ts";
 import { RouteTable } from "./routes.ts";
 
@@ -39,14 +40,14 @@ export interface Desired {
 export function desired(self: BGPNode, view: BGPView): Desired {
   const peers = findPeers(self, view.peers, view.secrets);
   const announcing = new Announcing(self, peers);
-  const pools = new BGPPools(view.pools);
+  const pools = new AnnouncedPools(view.pools);
   const table = new RouteTable();
   const ips = new Map<string, IPOutcome>();
   for (const [ip, held] of view.held) {
-    const pool = pools.of(ip, held);
+    const pool = pools.of(ip, held.assignedPool);
     const serving = servingNodes(held.services);
     if (pool === undefined) ips.set(ip, NO_POOL);
-    else if (pool.entries.length === 0) ips.set(ip, NOT_ANNOUNCED);
+    else if (pool.bgp.length === 0) ips.set(ip, NOT_ANNOUNCED);
     else if (serving === "NoNode") ips.set(ip, NO_ENDPOINTS);
     else {
       const decision = announcing.of(pool, ip.includes(":") ? "IPv6" : "IPv4", serving);
@@ -77,7 +78,7 @@ export function desired(self: BGPNode, view: BGPView): Desired {
 /** Leaves out the missing next hops of families that no pool has addresses of for the peer: nobody misses those. */
 function withoutIdle(
   outcomes: NodePeers["outcomes"],
-  pools: readonly BGPPool[],
+  pools: readonly AnnouncedPool[],
   announcing: Announcing,
 ): NodePeers["outcomes"] {
   const isUsed = (family: IPFamily, peer: string) =>

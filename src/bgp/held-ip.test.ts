@@ -1,11 +1,12 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { heldOn, poolOf } from "../../test/unit/bgp-world.ts";
+import { poolOf } from "../../test/unit/bgp-world.ts";
 import { formatIP, parseIP } from "../ipam/addresses.ts";
+import { type AnnouncedPool, AnnouncedPools } from "../ipam/announced-pools.ts";
 import { containsIP, parseSubnet, type Range } from "../ipam/ranges.ts";
-import { type BGPPool, BGPPools, prefixOf } from "./pools.ts";
+import { prefixOf } from "./held-ip.ts";
 
-const poolWith = (...addresses: string[]) => new BGPPools([poolOf("p", addresses)]).all[0] as BGPPool;
+const poolWith = (...addresses: string[]) => new AnnouncedPools([poolOf("p", addresses)]).all[0] as AnnouncedPool;
 
 test.each([
   { name: "a host route", ip: "192.0.2.10", length: 32, addresses: ["192.0.2.0/24"], want: "192.0.2.10/32" },
@@ -83,12 +84,4 @@ test("a prefix holds its IP and nothing that is not the pool's, and is the short
       if (bits > length) expect(inside(`${ip}/${bits - 1}`)).toBe(false);
     }),
   );
-});
-
-test("an IP is of the pool that gave it out, and where that is gone of the one that has it", () => {
-  const pools = new BGPPools([poolOf("b", ["192.0.2.0/24"]), poolOf("a", ["198.51.100.0/24"])]);
-  const name = (assigned: string | undefined) =>
-    pools.of("192.0.2.10", { ...heldOn([]), assignedPool: assigned })?.name;
-  expect([name("a"), name("gone"), name(undefined)]).toEqual(["a", "b", "b"]);
-  expect(pools.of("203.0.113.1", heldOn([], "Cluster", "gone"))).toBeUndefined();
 });

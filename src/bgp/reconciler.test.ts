@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { wantedPeer } from "../../test/unit/bgp-world.ts";
 import { FakeClock } from "../../test/unit/fake-clock.ts";
 import { FakeGobgpd } from "../../test/unit/fake-gobgpd.ts";
 import { noLog } from "../log.ts";
-import type { BGPState, Peer, Route } from "./model.ts";
+import type { BGPState, Route } from "./model.ts";
 import { Reconciler, type Use } from "./reconciler.ts";
 import { STUCK_MS } from "./stuck-bfd.ts";
 
@@ -302,24 +303,7 @@ test("its end touches nothing", async () => {
   expect(gobgpd.watched).toBe(0);
 });
 
-const PEER: Peer = {
-  neighbor: "192.0.2.1",
-  unnumbered: false,
-  peerASN: 65001,
-  localASN: 64512,
-  port: 179,
-  localAddress: undefined,
-  bindInterface: undefined,
-  passive: false,
-  multihopTTL: undefined,
-  password: undefined,
-  holdTime: 9,
-  keepaliveTime: 3,
-  connectRetryTime: 5,
-  gracefulRestart: undefined,
-  bfd: undefined,
-  families: ["IPv4", "IPv6"],
-};
+const PEER = wantedPeer({ localASN: 64512 });
 
 function stateOf(prefixes: readonly string[]): BGPState {
   const attributes = { communities: [], largeCommunities: [], localPref: undefined, med: undefined };

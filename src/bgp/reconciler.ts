@@ -1,7 +1,7 @@
 import type { Clock } from "../clock.ts";
 import type { Log } from "../log.ts";
 import type { Call } from "./calls.ts";
-import { type Daemon, type DaemonProblem, problemOf, type Session } from "./daemon.ts";
+import { type Daemon, type DaemonProblem, isEstablished, problemOf, type Session } from "./daemon.ts";
 import { diff } from "./diff.ts";
 import type { BGPState } from "./model.ts";
 import { revivals } from "./revive.ts";
@@ -246,7 +246,7 @@ export class Reconciler {
   #sessionsDueMs(): number {
     if (this.#sessionsAtMs === undefined) return Number.NEGATIVE_INFINITY;
     if (this.#sessionsDirty) return this.#sessionsAtMs + SESSIONS_GAP_MS;
-    const up = this.#sessions.every(({ state }) => state === "Established");
+    const up = this.#sessions.every(isEstablished);
     const dueMs = this.#sessionsAtMs + (up ? SESSIONS_UP_MS : SESSIONS_DOWN_MS);
     return Math.min(dueMs, this.#stuckBFD.dueMs ?? dueMs);
   }

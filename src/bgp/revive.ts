@@ -1,5 +1,5 @@
 import type { Call } from "./calls.ts";
-import type { Session } from "./daemon.ts";
+import { isEstablished, type Session } from "./daemon.ts";
 import type { BGPState } from "./model.ts";
 
 /**
@@ -10,16 +10,12 @@ import type { BGPState } from "./model.ts";
  * session, gobgpd counts no fall.)
  */
 export function revivals(held: BGPState, before: readonly Session[], now: readonly Session[]): readonly Call[] {
-  const wereUp = new Set(before.filter(isUp).map(({ neighbor }) => neighbor));
-  const down = now.filter((session) => !isUp(session));
+  const wereUp = new Set(before.filter(isEstablished).map(({ neighbor }) => neighbor));
+  const down = now.filter((session) => !isEstablished(session));
   const fell = new Set(
     down.filter(({ neighbor, flaps }) => flaps > 0 || wereUp.has(neighbor)).map((one) => one.neighbor),
   );
   return [...held.peers.values()]
     .filter(({ neighbor, bfd }) => bfd !== undefined && fell.has(neighbor))
     .map((peer): Call => ({ do: "ReplacePeer", peer }));
-}
-
-function isUp({ state }: Session): boolean {
-  return state === "Established";
 }

@@ -1,4 +1,4 @@
-import type { Session } from "./daemon.ts";
+import { isEstablished, type Session } from "./daemon.ts";
 
 /**
  * How long an established session's BFD may be in Init, in ms: from there to Up it is one packet, which a router sends once
@@ -17,7 +17,7 @@ export class StuckBFD {
 
   /** Gives the neighbors whose BFD is to be restarted now; each again when that did not help. */
   restart(sessions: readonly Session[], nowMs: number): readonly string[] {
-    const initial = sessions.filter(({ state, bfd }) => state === "Established" && bfd === "Init");
+    const initial = sessions.filter((session) => isEstablished(session) && session.bfd === "Init");
     const neighbors = new Set(initial.map(({ neighbor }) => neighbor));
     for (const neighbor of this.#sinceMs.keys()) if (!neighbors.has(neighbor)) this.#sinceMs.delete(neighbor);
     const stuck: string[] = [];

@@ -89,9 +89,7 @@ export async function runController(deps: ControllerDeps): Promise<void> {
     },
   });
   standby.stop();
-  const cancel = clock.after(FLUSH_MS, () => events.close());
-  await events.flush();
-  cancel();
+  await events.end(FLUSH_MS);
 }
 
 /** Lets nothing through once another may lead. */

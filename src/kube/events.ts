@@ -124,6 +124,13 @@ export class EventRecorder {
     while (this.#writing !== undefined) await this.#writing;
   }
 
+  /** Ends: writes what waits, as `flush` does, and drops what is not written within `limitMs`. Resolves then. */
+  async end(limitMs: number): Promise<void> {
+    const cancel = this.#deps.clock.after(limitMs, () => this.close());
+    await this.flush();
+    cancel();
+  }
+
   /** Drops what is not written yet. */
   close(): void {
     this.#hurry.abort();

@@ -11,10 +11,10 @@ const NODES = ["n1", "n2", "n3"];
 const SUBNETS = ["192.0.2.0/24", "192.0.2.0/25", "198.51.100.0/24", "::/64"].map((cidr) => parseSubnet(cidr) as Range);
 const IPS = ["192.0.2.5", "192.0.2.200", "198.51.100.5", "10.0.0.1", "::c000:205"].map((text) => parseIP(text) as IP);
 const POOLS: readonly AnnouncingPool[] = [
-  { name: "all", entries: [{}] },
-  { name: "named", entries: [{ interfaces: ["eth1"] }] },
-  { name: "some", entries: [{ nodeSelector: { matchLabels: { rack: "a" } } }, { interfaces: ["/eth./"] }] },
-  { name: "none", entries: [] },
+  { name: "all", layer2: [{}] },
+  { name: "named", layer2: [{ interfaces: ["eth1"] }] },
+  { name: "some", layer2: [{ nodeSelector: { matchLabels: { rack: "a" } } }, { interfaces: ["/eth./"] }] },
+  { name: "none", layer2: [] },
 ];
 
 const someNode = fc.record({

@@ -4,14 +4,12 @@ import { EXCLUDE_NODE_LABEL } from "../api/names.ts";
 import type { Node } from "../api/objects.ts";
 import { type CandidateNode, type Candidates, findCandidates, type Serving } from "../election/candidates.ts";
 import type { IP } from "../ipam/addresses.ts";
+import type { AnnouncedPool } from "../ipam/announced-pools.ts";
 import { containsIP, type Range } from "../ipam/ranges.ts";
 import { chooseInterfaces, type NodeInterface } from "./choose-interfaces.ts";
 
 /** How a pool announces; `name` tells it from the others. */
-export interface AnnouncingPool {
-  readonly name: string;
-  readonly entries: readonly Layer2Announce[];
-}
+export type AnnouncingPool = Pick<AnnouncedPool, "name" | "layer2">;
 
 /** By whom an IP may be announced, and on which interfaces of this node. */
 export interface Intent extends Candidates {
@@ -57,10 +55,10 @@ export class Intents {
       const names = [...new Set(choices.flatMap((choice) => choice.names))].sort();
       return { names, inSubnet: choices.some((choice) => choice.inSubnet) };
     };
-    let own = { interfaces: namesOf(pool.entries, this.#interfaces.get(this.#self) ?? []).names, selected: false };
+    let own = { interfaces: namesOf(pool.layer2, this.#interfaces.get(this.#self) ?? []).names, selected: false };
     const nodes = this.#nodes.map((node): CandidateNode => {
       const { name, labels } = node.meta;
-      const selecting = pool.entries.filter((entry) => matchesSelector(entry.nodeSelector, labels));
+      const selecting = pool.layer2.filter((entry) => matchesSelector(entry.nodeSelector, labels));
       const { names, inSubnet } = namesOf(selecting, this.#interfaces.get(name) ?? []);
       if (name === this.#self && selecting.length > 0) own = { interfaces: names, selected: true };
       return {

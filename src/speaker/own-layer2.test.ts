@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { segmentState } from "../../test/unit/segment-state.ts";
 import type { ConflictView, NeighbourState, NeighbourView } from "../l2/segment.ts";
 import { ownConditions } from "./own-conditions.ts";
 import { ownLayer2, shownOf } from "./own-layer2.ts";
@@ -16,38 +17,14 @@ const conflict = (ip: string, more: Partial<ConflictView> = {}): ConflictView =>
   ...more,
 });
 type View = SegmentState["view"];
-const segment = (view: Partial<View>, more: Partial<SegmentState> = {}): SegmentState => ({
-  interface: "eth0",
-  up: true,
-  view: {
-    starting: false,
-    left: false,
-    incarnation: 1n,
-    neighbours: [],
-    deputyFor: [],
-    conflicts: [],
-    isolated: false,
-    hearsNoBroadcast: false,
-    helloBlocked: [],
-    otherTimers: [],
-    dropped: {},
-    ...view,
-  },
-  claims: [],
-  counters: {},
-  sent: {},
-  stalls: 0,
-  atMs: 0,
-  ...more,
-});
 const EPOCH = Date.parse("2026-01-01T00:00:00Z");
 const wall = (ms: number) => EPOCH + ms;
 
 test("neighbours are shown by interface with their state, and those not heard with the time of their last hello", () => {
   const shown = ownLayer2(
     [
-      segment({ neighbours: [neighbour("n3", "Dead", 61_900), neighbour("n2", "Heard", 99_000)] }),
-      segment({ neighbours: [neighbour("n4", "Unknown")] }, { interface: "eth1" }),
+      segmentState({ neighbours: [neighbour("n3", "Dead", 61_900), neighbour("n2", "Heard", 99_000)] }),
+      segmentState({ neighbours: [neighbour("n4", "Unknown")] }, { interface: "eth1" }),
     ],
     undefined,
     wall,
@@ -69,7 +46,7 @@ test("neighbours are shown by interface with their state, and those not heard wi
 
 test("nothing that is shown changes while nothing happens: not with hellos, not by a clock that is set", () => {
   const at = (ms: number) =>
-    segment({
+    segmentState({
       neighbours: [neighbour("n2", "Heard", ms), neighbour("n3", "Away", 5_000)],
       conflicts: [conflict("192.0.2.1", { sinceMs: 3_000 })],
     });
@@ -90,7 +67,7 @@ test.each<{ name: string; view: Partial<View> }>([
     view: { otherTimers: [{ node: "n2", helloIntervalMs: 50, multiplier: 3, restartGraceMs: 60_000 }] },
   },
 ])("a change of what is shown is seen: $name", ({ view }) => {
-  expect(shownOf(segment(view).view)).not.toBe(shownOf(segment({}).view));
+  expect(shownOf(segmentState(view).view)).not.toBe(shownOf(segmentState({}).view));
 });
 
 test("owned counts each address once, deputies count by node, and conflicts have a limit", () => {
@@ -98,11 +75,11 @@ test("owned counts each address once, deputies count by node, and conflicts have
   const asked = { ip: "192.0.2.3", epoch: 1n, yielding: false, tentative: true };
   const shown = ownLayer2(
     [
-      segment(
+      segmentState(
         { deputyFor: ["192.0.2.8", "192.0.2.9"].map((ip) => ({ ip, node: "n2" })) },
         { claims: [...claims, asked] },
       ),
-      segment(
+      segmentState(
         { conflicts: Array.from({ length: 300 }, (_, n) => conflict(`10.0.0.${n}`)) },
         { interface: "eth1", claims },
       ),
@@ -116,7 +93,7 @@ test("owned counts each address once, deputies count by node, and conflicts have
 
 test("of too many neighbours those that are not heard are shown", () => {
   const many = Array.from({ length: 1_100 }, (_, n) => neighbour(`n${n}`, n === 1_099 ? "Dead" : "Heard", 0));
-  const { heard, neighbours } = ownLayer2([segment({ neighbours: many })], undefined, wall);
+  const { heard, neighbours } = ownLayer2([segmentState({ neighbours: many })], undefined, wall);
   expect(heard).toBe(1_099);
   expect(neighbours[0]?.nodes).toHaveLength(128);
   expect(neighbours[0]?.nodes).toContainEqual(expect.objectContaining({ node: "n1099", state: "Dead" }));
@@ -127,7 +104,7 @@ test("the object of a node with 10 000 addresses among 100 nodes stays far below
     Array.from({ length: 10_000 }, (_, n) => ({ ip: of(n), epoch: 123_457n, yielding: false }));
   const size = (claims: SegmentState["claims"]) => {
     const neighbours = Array.from({ length: 100 }, (_, n) => neighbour(`worker-${n}.example.com`, "Dead", n));
-    const segments = [segment({ neighbours }, { claims })];
+    const segments = [segmentState({ neighbours }, { claims })];
     const status = ownStatus({
       bgp: { status: undefined, conditions: [] },
       version: "1",
@@ -189,16 +166,16 @@ test.each<{ view: Partial<View>; want: Partial<typeof FINE>; message?: string }>
       "eth0: n2 (50ms x 5, grace 30s): goes by another hello interval, multiplier or restart grace; give all speakers the same flags",
   },
 ])("conditions: $want", ({ view, want, message }) => {
-  expect(reasons(segment(view))).toEqual({ ...FINE, ...want });
+  expect(reasons(segmentState(view))).toEqual({ ...FINE, ...want });
   if (message !== undefined)
-    expect(ownConditions([segment(view)], [], EPOCH).map((one) => one.message)).toContain(message);
+    expect(ownConditions([segmentState(view)], [], EPOCH).map((one) => one.message)).toContain(message);
 });
 
 test("a condition's time is that of its last turn, and conditions of nobody's are left out", () => {
-  const first = ownConditions([segment({})], [], EPOCH);
-  expect(ownConditions([segment({})], first, EPOCH + 60_000)).toEqual(first);
+  const first = ownConditions([segmentState({})], [], EPOCH);
+  expect(ownConditions([segmentState({})], first, EPOCH + 60_000)).toEqual(first);
   const turned = ownConditions(
-    [segment({ isolated: true })],
+    [segmentState({ isolated: true })],
     [...first, { ...first[0], type: "Old" } as never],
     EPOCH + 60_000,
   );

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { segmentState } from "../../test/unit/segment-state.ts";
 import type { SpeakerStatus } from "../api/speaker.ts";
 import type { Interface } from "./interfaces.ts";
 import { ownStatus, readIncarnation } from "./own-status.ts";
@@ -12,28 +13,10 @@ const nic = (name: string): Interface => ({
   defaultRoute: false,
   gateways: [],
 });
-const segment = (name: string, starting: boolean, ips: string[] = [], incarnation = 5n): SegmentState => ({
-  interface: name,
-  up: true,
-  view: {
-    starting,
-    left: false,
-    incarnation,
-    neighbours: [],
-    deputyFor: [],
-    conflicts: [],
-    isolated: false,
-    hearsNoBroadcast: false,
-    helloBlocked: [],
-    otherTimers: [],
-    dropped: {},
-  },
-  claims: ips.map((ip) => ({ ip, epoch: 3n, yielding: false })),
-  counters: {},
-  sent: {},
-  stalls: 0,
-  atMs: 0,
-});
+const segment = (name: string, starting: boolean, ips: string[] = [], incarnation = 5n) => {
+  const claims = ips.map((ip) => ({ ip, epoch: 3n, yielding: false }));
+  return segmentState({ starting, incarnation }, { interface: name, claims });
+};
 const recorded = (claims: Record<string, string[]>, incarnation = "4"): SpeakerStatus => ({
   incarnation,
   layer2: { claims: Object.entries(claims).map(([name, ips]) => ({ interface: name, ips })) },

@@ -94,9 +94,7 @@ export class ServiceTeller {
   async run(signal: AbortSignal): Promise<void> {
     await this.#writer.run(signal);
     this.#signal.abort(); // what is left is not held up any more
-    const cancel = this.#deps.clock.after(FLUSH_MS, () => this.#events.close());
-    await this.#events.flush();
-    cancel();
+    await this.#events.end(FLUSH_MS);
   }
 
   serviceChanged(key: string): void {

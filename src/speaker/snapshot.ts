@@ -3,15 +3,16 @@ import { matchesSelector } from "../api/label-selector.ts";
 import { ANNOTATION } from "../api/names.ts";
 import type { EndpointSlice, IPFamily, Node, Service } from "../api/objects.ts";
 import type { Speaker } from "../api/speaker.ts";
-import type { HeldIP } from "../bgp/pools.ts";
+import type { HeldIP } from "../bgp/held-ip.ts";
 import { type Candidate, type CandidateService, servingNodes } from "../election/candidates.ts";
 import { canonicalIP, parseIP } from "../ipam/addresses.ts";
-import { containsIP, overlap, parseRange, parseSubnet, type Range } from "../ipam/ranges.ts";
+import { type AnnouncedPool, AnnouncedPools } from "../ipam/announced-pools.ts";
+import { overlap, parseSubnet, type Range } from "../ipam/ranges.ts";
 import type { NodeRecord, SegmentSnapshot } from "../l2/segment.ts";
 import type { IPIntent } from "./announcement.ts";
 import { assignedIPs } from "./assigned-ips.ts";
 import { type NodeInterface, onePerSegment, possibleInterfaces } from "./choose-interfaces.ts";
-import { type AnnouncingPool, Intents } from "./intent.ts";
+import { Intents } from "./intent.ts";
 import type { Interface } from "./interfaces.ts";
 import { readIncarnation } from "./own-status.ts";
 import { readClaims } from "./recorded-claims.ts";
@@ -43,14 +44,14 @@ export function buildSegments(
   hearIntent: (ip: string, intent: IPIntent) => void = () => {},
   held: ReadonlyMap<string, HeldIP> = heldIPs(api),
 ): readonly SegmentInput[] {
-  const pools = api.pools.map(compilePool);
+  const pools = new AnnouncedPools(api.pools);
   const known = new Map(api.speakers.map((speaker) => [speaker.meta.name, nodeInterfaces(speaker)]));
   // Where somebody deleted the own object, what this node knows of itself stands in until its status is written again.
   const ownObject = api.speakers.find(({ meta }) => meta.name === self);
   if (ownObject?.status.interfaces === undefined) known.set(self, own.map(toNodeInterface));
   const nodes = new Map(api.nodes.map((node) => [node.meta.name, node]));
   const possibleOn = (node: string) => (available: readonly NodeInterface[]) =>
-    possible(nodes.get(node), pools, available);
+    possible(nodes.get(node), pools.all, available);
   const interfaces = new Map([...known].map(([node, all]) => [node, onePerSegment(all, possibleOn(node))]));
   const opened = possibleOn(self)(interfaces.get(self) ?? []);
   const perInterface = new Map(own.map(({ name }) => [name, new Map<string, readonly Candidate[]>()]));
@@ -58,11 +59,8 @@ export function buildSegments(
   for (const [text, { services, assignedPool }] of held) {
     const ip = parseIP(text);
     if (ip === undefined) continue;
-    // The pool that gave it out, also where it was narrowed since or is being deleted; where that one is gone, who has it now.
-    const pool =
-      pools.find(({ name }) => name === assignedPool) ??
-      pools.find(({ ranges }) => ranges.some((range) => containsIP(range, ip)));
-    if (pool === undefined || pool.entries.length === 0) {
+    const pool = pools.of(text, assignedPool);
+    if (pool === undefined || pool.layer2.length === 0) {
       hearIntent(text, pool === undefined ? { what: "NoPool" } : { what: "NotAnnounced", pool: pool.name });
       continue;
     }
@@ -98,36 +96,17 @@ function ownAddresses({ addresses, linkLocal }: Interface): Pick<SegmentInput, "
 /** The interfaces that some pool may announce on. */
 function possible(
   node: Node | undefined,
-  pools: readonly CompiledPool[],
+  pools: readonly AnnouncedPool[],
   available: readonly NodeInterface[],
 ): ReadonlySet<string> {
   if (node === undefined) return new Set();
   const { labels } = node.meta;
-  const selecting = pools.flatMap(({ ranges, entries }) =>
-    entries
+  const selecting = pools.flatMap(({ ranges, layer2 }) =>
+    layer2
       .filter((entry) => matchesSelector(entry.nodeSelector, labels))
       .flatMap((entry) => possibleInterfaces(entry.interfaces, available, ranges)),
   );
   return new Set(selecting);
-}
-
-interface CompiledPool extends AnnouncingPool {
-  readonly ranges: readonly Range[];
-}
-
-/** Reads the entries of a pool once: of 256 IPv6 CIDRs that takes milliseconds, and most pools stay as they are. */
-function compilePool(pool: IPPool): CompiledPool {
-  const known = compiledPools.get(pool) ?? compile(pool);
-  compiledPools.set(pool, known);
-  return known;
-}
-
-const compiledPools = new WeakMap<IPPool, CompiledPool>();
-
-function compile({ meta, spec }: IPPool): CompiledPool {
-  const ranges = spec.addresses.map(parseRange).filter((range) => typeof range !== "string");
-  const entries = spec.announce.flatMap(({ layer2 }) => layer2 ?? []);
-  return { name: meta.name, ranges, entries };
 }
 
 /** Gives the IPs that Services hold, in canonical text. */

@@ -160,7 +160,6 @@ class SpeakerRole {
       this.#reflect(bgpPeers, this.#peers),
       this.#reflect(secretsIn(this.#deps.namespace), this.#secrets),
       this.#bgp.run(this.#end.signal),
-      this.#peerTeller.run(this.#end.signal),
       this.#followNodeProxy(),
       this.#teller.run(this.#end.signal),
     ];
@@ -179,7 +178,7 @@ class SpeakerRole {
     } finally {
       this.#settling?.();
       this.#end.abort();
-      await Promise.all(reflecting);
+      await Promise.all([...reflecting, this.#peerTeller.end()]);
     }
   }
 

@@ -7,6 +7,7 @@ import { GobgpChannel } from "../../src/bgp/gobgp-channel.ts";
 import type { WireDestination } from "../../src/bgp/gobgp-wire.ts";
 import type { Peer } from "../../src/bgp/model.ts";
 import { type Reaper, startReaper } from "../reaper/reaper.ts";
+import { wantedPeer } from "../unit/bgp-world.ts";
 import { binary } from "./binaries.ts";
 import { type Daemon, startDaemon } from "./daemon.ts";
 import { run } from "./run.ts";
@@ -119,25 +120,14 @@ async function startGobgpd(role: string, netns: string, directory: string, reape
 
 /** A session to the router with the defaults of a BGPPeer. */
 export function peerTo(neighbor: string, more: Partial<Peer> = {}): Peer {
-  return {
+  return wantedPeer({
     neighbor,
-    unnumbered: false,
     peerASN: ROUTER.as,
     localASN: NODE.as,
-    port: 179,
-    localAddress: undefined,
-    bindInterface: undefined,
-    passive: false,
-    multihopTTL: undefined,
-    password: undefined,
-    holdTime: 9,
-    keepaliveTime: 3,
     connectRetryTime: 1,
-    gracefulRestart: undefined,
-    bfd: undefined,
     families: neighbor.includes(":") ? ["IPv6"] : ["IPv4"],
     ...more,
-  };
+  });
 }
 
 export interface RouterSide {

@@ -2,8 +2,10 @@ import type { BGPAnnounce } from "../../src/api/announce.ts";
 import type { BGPPeer, BGPPeerSpec } from "../../src/api/bgp-peer.ts";
 import type { IPPool, IPPoolSpec } from "../../src/api/ippool.ts";
 import type { Endpoint, Meta, Secret } from "../../src/api/objects.ts";
+import type { Session } from "../../src/bgp/daemon.ts";
+import type { HeldIP } from "../../src/bgp/held-ip.ts";
+import type { Peer } from "../../src/bgp/model.ts";
 import type { BGPInterface, BGPNode } from "../../src/bgp/node.ts";
-import type { HeldIP } from "../../src/bgp/pools.ts";
 
 /** Objects for tests of BGP: each with what is usual, but for what a test gives. */
 
@@ -51,6 +53,51 @@ export function peerOf(name: string, spec: Partial<BGPPeerSpec> = {}): BGPPeer {
     addressFamilies: ["ipv4", "ipv6"],
   };
   return { meta: metaOf(name), generation: 1, spec: { ...usual, ...spec } };
+}
+
+/** The session that such a BGPPeer wants. */
+export function wantedPeer(more: Partial<Peer> = {}): Peer {
+  return {
+    neighbor: "192.0.2.1",
+    unnumbered: false,
+    peerASN: 65001,
+    localASN: 65000,
+    port: 179,
+    localAddress: undefined,
+    bindInterface: undefined,
+    passive: false,
+    multihopTTL: undefined,
+    password: undefined,
+    holdTime: 9,
+    keepaliveTime: 3,
+    connectRetryTime: 5,
+    gracefulRestart: undefined,
+    bfd: undefined,
+    families: ["IPv4", "IPv6"],
+    ...more,
+  };
+}
+
+/** A session on which nothing has happened yet. */
+export function sessionOf(more: Partial<Session> = {}): Session {
+  return {
+    neighbor: "192.0.2.1",
+    state: "Active",
+    establishedAtMs: undefined,
+    holdTime: undefined,
+    keepaliveTime: undefined,
+    peerRouterID: undefined,
+    advertised: 0,
+    accepted: 0,
+    flaps: 0,
+    opensReceived: 0,
+    notificationsSent: 0,
+    notificationsReceived: 0,
+    updatesSent: 0,
+    updatesReceived: 0,
+    bfd: undefined,
+    ...more,
+  };
 }
 
 export function secretOf(name: string, values: Readonly<Record<string, string>>): Secret {

@@ -1,6 +1,7 @@
 import type { Call } from "../../src/bgp/calls.ts";
 import { type Daemon, DaemonError, type DaemonProblemKind, type Session } from "../../src/bgp/daemon.ts";
 import type { BGPState, Peer, Route } from "../../src/bgp/model.ts";
+import { sessionOf } from "./bgp-world.ts";
 
 const NO_EXPORTS = { profiles: new Map(), nextHops: new Map(), foreign: false };
 const FRESH: BGPState = {
@@ -79,7 +80,7 @@ export class FakeGobgpd implements Daemon {
   }
 
   #session({ neighbor, holdTime, keepaliveTime }: Peer): Session {
-    return {
+    return sessionOf({
       neighbor,
       state: "Established",
       establishedAtMs: 0,
@@ -87,16 +88,8 @@ export class FakeGobgpd implements Daemon {
       keepaliveTime,
       peerRouterID: "192.0.2.1",
       advertised: this.state.routes.size,
-      accepted: 0,
-      flaps: 0,
-      opensReceived: 0,
-      notificationsSent: 0,
-      notificationsReceived: 0,
-      updatesSent: 0,
-      updatesReceived: 0,
-      bfd: undefined,
       ...this.shown.get(neighbor),
-    };
+    });
   }
 }
 

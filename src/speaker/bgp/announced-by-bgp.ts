@@ -4,8 +4,8 @@ import type { Node, Secret } from "../../api/objects.ts";
 import type { ANNOUNCED_REASONS } from "../../api/reasons.ts";
 import type { Speaker } from "../../api/speaker.ts";
 import { Announcers, type IPAnnouncers, type NodeOutcome } from "../../bgp/announcers.ts";
+import type { HeldIP } from "../../bgp/held-ip.ts";
 import type { BGPNode } from "../../bgp/node.ts";
-import type { HeldIP } from "../../bgp/pools.ts";
 import type { Presence } from "../presence.ts";
 
 /** What is to be said of an IP as far as BGP goes. */

@@ -4,10 +4,10 @@ import type { IPPool } from "../../api/ippool.ts";
 import type { Node, Secret } from "../../api/objects.ts";
 import type { Daemon } from "../../bgp/daemon.ts";
 import { type Desired, desired } from "../../bgp/desired.ts";
+import type { HeldIP } from "../../bgp/held-ip.ts";
 import { keepAS } from "../../bgp/keep-as.ts";
 import type { BGPState } from "../../bgp/model.ts";
 import type { BGPNode } from "../../bgp/node.ts";
-import type { HeldIP } from "../../bgp/pools.ts";
 import { Reconciler, type ReconcilerView, type Use } from "../../bgp/reconciler.ts";
 import type { Cancel, Clock } from "../../clock.ts";
 import type { WantedCondition } from "../../kube/conditions.ts";
@@ -176,7 +176,7 @@ export class BGPRole {
   #drain(leaving: boolean): DrainPhase {
     const { clock, drainDelayMs } = this.#deps;
     this.#drainSinceMs = leaving ? (this.#drainSinceMs ?? clock.now()) : undefined;
-    const phase = drainPhase(this.#drainSinceMs, drainDelayMs, clock.now());
+    const phase = this.#phase();
     this.#drainTimer?.();
     this.#drainTimer = undefined;
     if (phase === "Draining" && this.#drainSinceMs !== undefined)
@@ -188,8 +188,7 @@ export class BGPRole {
     if (this.#desired === undefined) return actual;
     const state = keepAS(this.#desired, actual);
     if (this.#closing) return { ...state, global: undefined, peers: new Map(), routes: new Map() };
-    const { clock, drainDelayMs } = this.#deps;
-    if (drainPhase(this.#drainSinceMs, drainDelayMs, clock.now()) !== "Draining") return state;
+    if (this.#phase() !== "Draining") return state;
     // A node that is about to leave takes nothing new: one that was drained before its speaker restarted stays so.
     return { ...state, routes: new Map([...state.routes].filter(([prefix]) => actual.routes.has(prefix))) };
   }
@@ -207,11 +206,12 @@ export class BGPRole {
     const { state, peers: outcomes } = this.#desired;
     const view = this.#shownView();
     const sessions = new Map(view.sessions.map((session) => [session.neighbor, session]));
+    const stories = this.#stories.told;
     metrics.show({
       gobgpdUp: outcomes.size === 0 ? undefined : view.problem === undefined && view.sessionsAtMs !== undefined,
       routes: view.held?.routes.size,
       sessions: new Map([...outcomes].map(([name, { neighbor }]) => [name, sessions.get(neighbor)])),
-      falls: new Map([...outcomes].map(([name, { neighbor }]) => [name, this.#stories.told.get(neighbor)?.falls ?? 0])),
+      falls: new Map([...outcomes].map(([name, { neighbor }]) => [name, stories.get(neighbor)?.falls ?? 0])),
     });
     const node = this.#snapshot?.node && this.#withdrawn(this.#phase());
     const asnOf = (name: string) => this.#snapshot?.peers.find(({ meta }) => meta.name === name)?.spec.peerASN ?? 0;
@@ -220,7 +220,7 @@ export class BGPRole {
       outcomes,
       asnOf,
       view,
-      stories: this.#stories.told,
+      stories,
       withdrawn: node,
     });
     const conditions = bgpConditions({ outcomes, problem: view.problem, status, nowMs: clock.wallNow() });

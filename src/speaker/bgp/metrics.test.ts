@@ -1,25 +1,17 @@
 import { Registry } from "prom-client";
 import { expect, test } from "vitest";
-import type { Session } from "../../bgp/daemon.ts";
+import { sessionOf } from "../../../test/unit/bgp-world.ts";
 import { createBGPMetrics } from "./metrics.ts";
 
-const session: Session = {
-  neighbor: "192.0.2.1",
+const session = sessionOf({
   state: "Established",
   establishedAtMs: 1_767_225_600_000,
-  holdTime: 9,
-  keepaliveTime: 3,
-  peerRouterID: "192.0.2.1",
   advertised: 5,
-  accepted: 0,
   flaps: 2,
-  opensReceived: 0,
-  notificationsSent: 0,
-  notificationsReceived: 0,
   updatesSent: 7,
   updatesReceived: 1,
   bfd: "Up",
-};
+});
 
 async function shown(registry: Registry): Promise<readonly string[]> {
   return (await registry.metrics()).split("\n").filter((line) => line !== "" && !line.startsWith("#"));

@@ -49,11 +49,8 @@ export class PeerTeller {
     this.#events.record(about, type, reason, note);
   }
 
-  /** Resolves when aborted, and what was told is written or it took too long. */
-  async run(signal: AbortSignal): Promise<void> {
-    await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
-    const cancel = this.#deps.clock.after(FLUSH_MS, () => this.#events.close());
-    await this.#events.flush();
-    cancel();
+  /** Resolves when what was told is written, or it took too long. */
+  end(): Promise<void> {
+    return this.#events.end(FLUSH_MS);
   }
 }

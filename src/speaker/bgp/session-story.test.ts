@@ -1,44 +1,12 @@
 import { expect, test } from "vitest";
+import { sessionOf, wantedPeer } from "../../../test/unit/bgp-world.ts";
 import type { Session } from "../../bgp/daemon.ts";
 import type { Peer } from "../../bgp/model.ts";
 import type { ProbeAnswer } from "./probe.ts";
 import { continueStory, probeTarget, type SessionStory } from "./session-story.ts";
 
-const PEER: Peer = {
-  neighbor: "192.0.2.1",
-  unnumbered: false,
-  peerASN: 65001,
-  localASN: 64512,
-  port: 179,
-  localAddress: undefined,
-  bindInterface: undefined,
-  passive: false,
-  multihopTTL: undefined,
-  password: undefined,
-  holdTime: 9,
-  keepaliveTime: 3,
-  connectRetryTime: 5,
-  gracefulRestart: undefined,
-  bfd: undefined,
-  families: ["IPv4"],
-};
-const SESSION: Session = {
-  neighbor: "192.0.2.1",
-  state: "Active",
-  establishedAtMs: undefined,
-  holdTime: undefined,
-  keepaliveTime: undefined,
-  peerRouterID: undefined,
-  advertised: 0,
-  accepted: 0,
-  flaps: 0,
-  opensReceived: 0,
-  notificationsSent: 0,
-  notificationsReceived: 0,
-  updatesSent: 0,
-  updatesReceived: 0,
-  bfd: undefined,
-};
+const PEER = wantedPeer({ localASN: 64512, families: ["IPv4"] });
+const SESSION = sessionOf();
 const UP: Partial<Session> = { state: "Established", establishedAtMs: 500 };
 const FALLEN: Partial<Session> = { flaps: 1, establishedAtMs: 500 };
 const BFD = { transmitMs: 100, receiveMs: 100, detectMultiplier: 3 };
