@@ -19,6 +19,7 @@ import {
   readPathOrOff,
   readUrlOrOff,
 } from "./flags.ts";
+import { gather } from "./gather.ts";
 import { readHelloKey } from "./hello-key.ts";
 import { KubeClient } from "./kube/client.ts";
 import { connect } from "./kube/connection.ts";
@@ -223,10 +224,12 @@ async function main(args: readonly string[]): Promise<number> {
 
 async function runRole(command: string, role: Role, given: Given): Promise<void> {
   const address = readAddress("metrics-address", given.get("metrics-address") ?? METRICS_ADDRESS);
+  const lines = gather((text) => process.stderr.write(text));
+  process.once("exit", lines.flush);
   const log = createLog({
     level: readLogLevel(given.get("log-level") ?? "info"),
     human: process.stderr.isTTY === true,
-    write: (line) => process.stderr.write(line),
+    write: lines.write,
     now: () => new Date(),
   });
   const stop = new AbortController();

@@ -94,7 +94,8 @@ test.each([
 test("the order of a selector's labels says nothing, its values do", () => {
   const selectorOf = (selector: object) =>
     demandOf(service({ annotations: { "heraldlb.io/sharing-key": "k" }, spec: { selector } })).sharing?.selector;
-  const label = fc.string();
+  // The API server takes no label that begins with an underscore, and an object of JavaScript none of this name.
+  const label = fc.string().filter((text) => text !== "__proto__");
   fc.assert(
     fc.property(fc.uniqueArray(fc.tuple(label, label), { selector: ([key]) => key, maxLength: 4 }), (labels) => {
       const same = selectorOf(Object.fromEntries([...labels].reverse()));

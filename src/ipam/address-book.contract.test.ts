@@ -605,3 +605,17 @@ test("a record alone is asked for as soon as its pool gives it", () => {
 function plain(_: string, value: unknown): unknown {
   return typeof value === "bigint" ? String(value) : value;
 }
+
+test("an edit of how a pool is announced counts where that makes it a bad one, and a good one again", () => {
+  const one = book({ pools: { a: ["192.0.2.1"] }, demands: [] });
+  const announced = (communities: string[]) =>
+    pool("a", {
+      addresses: ["192.0.2.1"],
+      announce: [{ bgp: { aggregationLength: 32, aggregationLengthV6: 128, communities } }],
+    });
+  one.putPool(announced(["no such"]), NOW);
+  one.put(demand("n/s"), NOW);
+  expect(brief(one.outcome("n/s"))).not.toBe("a 192.0.2.1");
+  one.putPool(announced([]), NOW);
+  expect(brief(one.outcome("n/s"))).toBe("a 192.0.2.1");
+});

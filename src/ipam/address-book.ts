@@ -189,6 +189,7 @@ export class AddressBook {
   }
 
   *putPool(object: PoolObject, now: number): Steps<readonly string[]> {
+    if (this.#pools.get(object.name)?.isLike(object)) return [];
     this.#forgetFullness(object.name);
     yield* this.#holdings.ledger.mark(this.#pools.put([object]));
     return yield* this.#poolsChanged(object.name, now);

@@ -101,3 +101,13 @@ test("takes, frees and counts as a plain set of addresses does", () =>
 function span(first: number, last: number): number[] {
   return Array.from({ length: last - first + 1 }, (_, at) => first + at);
 }
+
+test("a pool is like another that differs in nothing but how it is announced", () => {
+  const words = { addresses: ["192.0.2.1-192.0.2.9"], announce: [] };
+  const one = new Pool(object("a", words));
+  expect(one.isLike(object("a", { ...words, announce: [{ layer2: {} }] }))).toBe(true);
+  expect(one.isLike(object("a", { ...words, announce: [{ layer2: { interfaces: ["/(/"] } }] }))).toBe(false);
+  expect(one.isLike(object("a", { ...words, autoAssign: false }))).toBe(false);
+  expect(one.isLike(object("a", { ...words, deleting: true }))).toBe(false);
+  expect(new Pool(object("a", { addresses: ["no such"] })).isLike(object("a", { addresses: ["no such"] }))).toBe(false);
+});

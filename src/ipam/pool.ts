@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { IPPoolSpec } from "../api/ippool.ts";
 import type { IPFamily } from "../api/objects.ts";
 import type { IP } from "./addresses.ts";
@@ -61,6 +62,13 @@ export class Pool {
     this.#slots = slots;
     for (const { range, total } of slots) this.#total[range.family] += total;
     this.#sorted = [...slots].sort((a, b) => compareRanges(a.range, b.range));
+  }
+
+  /** Tells whether a good pool was edited in nothing but how its addresses are announced: who has them is untouched by that. */
+  isLike(object: PoolObject): boolean {
+    const unannounced = (one: PoolObject) => ({ ...one, spec: { ...one.spec, announce: [] } });
+    if (!isDeepStrictEqual(unannounced(this.object), unannounced(object))) return false;
+    return this.problem === undefined && checkPool(object.spec).length === 0;
   }
 
   /** What it has after excludes; sorted and disjoint. */

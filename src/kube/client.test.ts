@@ -49,13 +49,27 @@ function clientOf(server: URL, more: Partial<Connection> = {}, clock = systemClo
   return { client, answers };
 }
 
-async function all(events: AsyncIterable<WatchEvent>): Promise<WatchEvent[]> {
+async function all(watch: AsyncIterable<readonly WatchEvent[]>): Promise<WatchEvent[]> {
   const got: WatchEvent[] = [];
-  for await (const event of events) got.push(event);
+  for await (const together of watch) got.push(...together);
   return got;
 }
 
 const forever = () => new AbortController().signal;
+
+test("an answer that nobody wants to read frees its connection; a refusal, and one that breaks off, are told", async () => {
+  const { url, sockets } = await serve(({ method }, response) => {
+    if (method === "PUT") response.writeHead(409).end('{"reason":"Conflict"}');
+    else if (method === "DELETE") response.writeHead(200, { "content-length": 9 }).write("{", () => response.destroy());
+    else response.end("not even JSON".repeat(10_000));
+  });
+  const { client } = clientOf(url);
+  const ask = (method: "PUT" | "PATCH" | "DELETE") => client.request({ method, path: "/", unread: true });
+  for (let i = 0; i < 5; i++) expect(await ask("PATCH")).toBeUndefined();
+  expect(sockets.size).toBe(1);
+  await expect(ask("PUT")).rejects.toMatchObject({ status: 409, reason: "Conflict" });
+  await expect(ask("DELETE")).rejects.toMatchObject({ code: "NoApiServer" });
+});
 
 test("sends method, path, query, token and body, and gives the parsed answer", async () => {
   const seen: unknown[] = [];
@@ -240,7 +254,7 @@ test("a watch of which nothing is heard is given up, one with bookmarks is not",
   for (let minute = 0; minute < 10; minute++) {
     await clock.advance(60_000);
     streams[0]?.write('{"type":"BOOKMARK","object":{}}\n');
-    expect(await next).toMatchObject({ value: { type: "BOOKMARK" } });
+    expect(await next).toMatchObject({ value: [{ type: "BOOKMARK" }] });
     next = events.next();
   }
   const outcome = expect(next).rejects.toThrow("silent for 150 s");

@@ -1,5 +1,6 @@
 import * as http from "node:http";
 import * as https from "node:https";
+import { finished } from "node:stream/promises";
 import type { Clock } from "../clock.ts";
 import { HeraldError } from "../errors.ts";
 import { ApiError, retryAfterMs } from "./api-error.ts";
@@ -34,6 +35,8 @@ export interface KubeRequest {
   readonly body?: unknown;
   /** Of the body; a PATCH has to say which patch it is. */
   readonly contentType?: string;
+  /** Nobody wants the body of the answer: it is not parsed, and undefined given for it. A refusal is told all the same. */
+  readonly unread?: boolean;
   readonly signal?: AbortSignal;
   readonly timeoutMs?: number;
 }
@@ -79,15 +82,16 @@ export class KubeClient {
   }
 
   /**
-   * Watches a collection: yields each event until the server ends the stream, and throws where it breaks. Ending the
-   * iteration closes the connection. `query` needs no `watch` parameter; `opened` is called when the server agrees.
+   * Watches a collection: yields the events, those together that have come since it was asked last, until the server ends
+   * the stream, and throws where it breaks. Ending the iteration closes the connection. `query` needs no `watch`
+   * parameter; `opened` is called when the server agrees.
    */
   async *watch(
     path: string,
     query: Readonly<Record<string, string>>,
     signal: AbortSignal,
     opened: () => void = () => {},
-  ): AsyncGenerator<WatchEvent, void, undefined> {
+  ): AsyncGenerator<readonly WatchEvent[], void, undefined> {
     const request: KubeRequest = { method: "GET", path, query: { ...query, watch: "true" }, signal };
     const call = new Call(this.#deps.clock, signal, this.#closed.signal);
     try {
@@ -99,7 +103,8 @@ export class KubeClient {
       call.limit(WATCH_SILENCE_MS);
       for await (const chunk of response as AsyncIterable<Buffer>) {
         call.limit(WATCH_SILENCE_MS);
-        for (const line of lines.push(chunk)) yield this.#parseEvent(request, line);
+        const events = Array.from(lines.push(chunk), (line) => this.#parseEvent(request, line));
+        if (events.length > 0) yield events;
       }
     } catch (error) {
       throw this.#explain(request, call, error);
@@ -121,6 +126,7 @@ export class KubeClient {
       const response = await this.#open(request, call);
       const status = response.statusCode ?? 0;
       if (status < 200 || status > 299) throw await refusal(request, response);
+      if (request.unread) return void (await finished(response.resume())); // so its connection can be used again
       const body = await bodyText(response);
       return body === "" ? undefined : parse(body);
     } catch (error) {

@@ -4,6 +4,7 @@ import { backOffMs, pause } from "./back-off.ts";
 import { Budgets, touch } from "./budgets.ts";
 import { type KubeClient, MERGE_PATCH } from "./client.ts";
 import { microTime } from "./micro-time.ts";
+import { Storm } from "./storm.ts";
 
 /** The object that an event is about. */
 export interface EventSubject {
@@ -38,10 +39,12 @@ const REFILL_MS = 60_000;
 const MAX_KEPT = 2000;
 /** Events that wait to be written: as many as a restored cluster may need at once, and some MB at most. */
 const MAX_DUE = 20_000;
-/** How long it rests after a write, as a multiple of what that took: an API server that is busy gets more of a rest. */
+/** So many are written at once, where more than one waits: each for itself would cost this process three times as much. */
+const BUNDLE = 16;
+/** How long it rests after a bundle, as a multiple of what that took: an API server that is busy gets more of a rest. */
 const REST = 3;
 const MAX_REST_MS = 1000;
-/** So many within this time are a storm: what they tell of goes first, and each rest is the longest. */
+/** So many within this time are a storm: what they tell of goes first, one event is written, and each rest is the longest. */
 const STORM = 10;
 const STORM_MS = 500;
 const TRIES = 4;
@@ -69,9 +72,9 @@ interface Series {
 }
 
 /**
- * Writes events (events.k8s.io/v1) in the background, in order, one at a time and with rests, so that they take little of
- * the API server from what they tell of, and next to nothing while many come. It never throws and
- * holds nobody up: what repeats becomes a count, what is too much or can't be written is dropped.
+ * Writes events (events.k8s.io/v1) in the background, in order, in small bundles and with rests, so that they take little
+ * of the API server from what they tell of, and next to nothing while many come. It never throws and holds nobody up: what
+ * repeats becomes a count, what is too much or can't be written is dropped.
  */
 export class EventRecorder {
   readonly #deps: EventRecorderDeps;
@@ -83,8 +86,9 @@ export class EventRecorder {
   /** Ends the rests. */
   readonly #hurry = new AbortController();
   #restUntilMs = Number.NEGATIVE_INFINITY;
-  /** When the last STORM came, the oldest first. */
-  readonly #cameMs: number[] = [];
+  readonly #storm = new Storm(STORM, STORM_MS);
+  /** The last one could not be written: no more than one is at stake until one can. */
+  #careful = false;
   #writing: Promise<void> | undefined;
 
   constructor(deps: EventRecorderDeps) {
@@ -157,13 +161,9 @@ export class EventRecorder {
   }
 
   #write(series: Series): void {
-    this.#cameMs.push(this.#deps.clock.now());
-    if (this.#cameMs.length > STORM) this.#cameMs.shift();
+    this.#storm.came(this.#deps.clock.now());
     if (this.#due.size < MAX_DUE || this.#due.has(series)) this.#due.add(series);
-    else {
-      this.#deps.dropped?.();
-      if (series.written === 0) this.#series.delete(series.key);
-    }
+    else this.#drop(series);
     this.#work();
   }
 
@@ -177,24 +177,34 @@ export class EventRecorder {
 
   async #writeDue(): Promise<void> {
     const { clock } = this.#deps;
-    for (const series of this.#due) {
+    while (this.#due.size > 0) {
       const restMs = this.#restUntilMs - clock.now();
       if (restMs > 0) await pause(clock, restMs, this.#hurry.signal);
-      this.#due.delete(series);
       const begunMs = clock.now();
-      const isWritten = await this.#tryToWrite(series);
+      const bundle = this.#takeBundle(begunMs);
+      const written = await Promise.all(bundle.map((series) => this.#tryToWrite(series)));
       const endedMs = clock.now();
-      const nextMs = this.#isStorm(endedMs) ? MAX_REST_MS : Math.min(MAX_REST_MS, REST * (endedMs - begunMs));
+      const nextMs = this.#storm.rages(endedMs) ? MAX_REST_MS : Math.min(MAX_REST_MS, REST * (endedMs - begunMs));
       this.#restUntilMs = endedMs + nextMs;
-      if (isWritten) continue;
-      this.#deps.dropped?.();
-      if (series.written === 0) this.#series.delete(series.key); // or its repetitions would be counts of nothing
+      this.#careful = written.includes(false);
+      for (const [at, series] of bundle.entries()) if (!written[at]) this.#drop(series);
     }
   }
 
-  #isStorm(nowMs: number): boolean {
-    const [first = nowMs] = this.#cameMs;
-    return this.#cameMs.length === STORM && nowMs - first < STORM_MS;
+  #takeBundle(nowMs: number): readonly Series[] {
+    const isAlone = this.#careful || (this.#storm.rages(nowMs) && !this.#hurry.signal.aborted);
+    const bundle: Series[] = [];
+    for (const series of this.#due) {
+      if (bundle.length === (isAlone ? 1 : BUNDLE)) break;
+      this.#due.delete(series);
+      bundle.push(series);
+    }
+    return bundle;
+  }
+
+  #drop(series: Series): void {
+    this.#deps.dropped?.();
+    if (series.written === 0) this.#series.delete(series.key); // or its repetitions would be counts of nothing
   }
 
   async #tryToWrite(series: Series): Promise<boolean> {
@@ -222,10 +232,11 @@ export class EventRecorder {
     const repeated = { series: { count, lastObservedTime: microTime(lastWall) } };
     if (series.written === 0) {
       const body = { ...this.#body(series, { name, namespace }), ...(count > 1 && repeated) };
-      await client.request({ method: "POST", path, body, signal });
+      await client.request({ method: "POST", path, body, unread: true, signal });
     } else {
       const contentType = MERGE_PATCH;
-      await client.request({ method: "PATCH", path: `${path}/${name}`, contentType, body: repeated, signal });
+      const repeat = { path: `${path}/${name}`, contentType, body: repeated };
+      await client.request({ method: "PATCH", ...repeat, unread: true, signal });
     }
     series.written = count;
     series.writtenMs = clock.now();

@@ -45,7 +45,7 @@ class FakeApi {
     query: Readonly<Record<string, string>>,
     signal: AbortSignal,
     opened: () => void = () => {},
-  ): AsyncGenerator<WatchEvent, void, undefined> {
+  ): AsyncGenerator<readonly WatchEvent[], void, undefined> {
     const refusal = this.refusals.shift();
     if (refusal) throw refusal;
     opened();
@@ -60,10 +60,15 @@ class FakeApi {
     this.watches.push({ query, send: (type, object) => put({ type, object }), end: (error) => put(error) });
     for (;;) {
       while (waiting.length === 0) await new Promise<void>((resolve) => (wake = resolve));
-      const item = waiting.shift();
-      if (item === undefined) return;
-      if (item instanceof Error) throw item;
-      yield item;
+      const together: WatchEvent[] = [];
+      while (isEvent(waiting[0])) together.push(waiting.shift() as WatchEvent);
+      if (together.length > 0) {
+        yield together;
+        continue;
+      }
+      const end = waiting.shift();
+      if (end === undefined) return;
+      throw end;
     }
   }
 
@@ -73,6 +78,8 @@ class FakeApi {
     return open;
   }
 }
+
+const isEvent = (item: WatchEvent | Error | undefined) => item !== undefined && !(item instanceof Error);
 
 function listOf(items: readonly unknown[], resourceVersion: number, next = "") {
   return { metadata: { resourceVersion: String(resourceVersion), continue: next }, items };
@@ -101,12 +108,26 @@ async function start(api: FakeApi) {
     warn: (text: string) => logged.push(text),
     info: (text: string) => logged.push(text),
   };
-  const reflector = new Reflector({ client: api, resource: services, store, clock: api.clock, random: () => 0, log });
+  const deps = { client: api, resource: services, store, clock: api.clock, random: () => 0, log };
+  const reflector = new Reflector({ ...deps, stormRestMs: 100 });
   const run = reflector.run(end.signal);
   await api.clock.advance(0);
   const seen = () => changes.splice(0);
   return { store, seen, reflector, run, end, logged };
 }
+
+test("says each time why it can't list", async () => {
+  const api = new FakeApi();
+  api.list = () => new ApiError("GET /api/v1/services", 403, { reason: "Forbidden" });
+  const failures: unknown[] = [];
+  const deps = { client: api, resource: services, store: new Store<Service>(), clock: api.clock, random: () => 0 };
+  const end = new AbortController();
+  ends.push(end);
+  void new Reflector({ ...deps, log: noLog, failed: (error) => failures.push(error) }).run(end.signal);
+  await api.clock.advance(1_000);
+  expect(failures.length).toBeGreaterThan(1);
+  expect(failures[0]).toMatchObject({ status: 403 });
+});
 
 test("lists page by page, then watches from the list's version", async () => {
   const api = new FakeApi();
@@ -313,4 +334,20 @@ test("it goes on for as long as it takes, and ends when told to", async () => {
   end.abort();
   await run;
   expect(api.clock.pending).toBe(0);
+});
+
+test("what comes by the dozen is taken together, and what comes alone at once", async () => {
+  const api = new FakeApi();
+  const { seen } = await start(api);
+  await api.last.send("ADDED", service("first", 2));
+  expect(seen()).toHaveLength(1);
+  for (let n = 0; n < 30; n++) await api.last.send("ADDED", service(`s${n}`, 3 + n));
+  expect(seen()).toHaveLength(24);
+  await api.clock.advance(99);
+  expect(seen()).toHaveLength(0);
+  await api.clock.advance(1);
+  expect(seen()).toHaveLength(6);
+  await api.clock.advance(500);
+  await api.last.send("ADDED", service("last", 40));
+  expect(seen()).toHaveLength(1);
 });

@@ -8,6 +8,7 @@ import type { KubeClient } from "./client.ts";
 import { isRecord, list, record, text } from "./raw.ts";
 import { type Kept, keyOf, type Resource } from "./resource.ts";
 import type { Store } from "./store.ts";
+import { Storm } from "./storm.ts";
 
 /** Objects a page: reading one blocks the event loop for some 10 ms. Smaller ones are more requests for a list. */
 const PAGE = 250;
@@ -17,6 +18,9 @@ const SHORT_WATCH_MS = 1000;
 /** The server ends a watch after 5 to 10 minutes, each at another time. */
 const WATCH_MIN_S = 300;
 const WATCH_SPREAD_S = 300;
+/** So many events within this time are a storm. */
+const STORM = 25;
+const STORM_MS = 500;
 /** What a 404 for a whole collection means. */
 const UNKNOWN_KIND = "the API server does not know this kind: apply config/crd; nothing is done without it";
 
@@ -27,8 +31,15 @@ export interface ReflectorDeps<T extends Kept> {
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Log;
+  /**
+   * In a storm the watch is read on so much later each time, in ms; 0 where it isn't given. Then events come in bundles:
+   * a process that is woken for each of sixty a second spends most of its time on being woken.
+   */
+  readonly stormRestMs?: number;
   /** Counts what was begun, and what failed. */
   readonly count?: (what: "list" | "watch" | "failure") => void;
+  /** A list or watch failed, and is going to be tried again. */
+  readonly failed?: (error: unknown) => void;
 }
 
 /** Keeps a store in step with the API server: lists once, then watches, and resumes where it was cut off. */
@@ -110,8 +121,9 @@ export class Reflector<T extends Kept> {
   }
 
   async #watch(from: string, signal: AbortSignal): Promise<void> {
-    const { client, resource, clock, random, count } = this.#deps;
+    const { client, resource, clock, random, count, stormRestMs = 0 } = this.#deps;
     count?.("watch");
+    const storm = new Storm(STORM, STORM_MS);
     const started = clock.now();
     let events = 0;
     const query = {
@@ -121,11 +133,15 @@ export class Reflector<T extends Kept> {
       timeoutSeconds: String(Math.floor(WATCH_MIN_S + random() * WATCH_SPREAD_S)),
     };
     try {
-      for await (const { type, object } of client.watch(resource.path, query, signal, () => this.#answered())) {
-        if (type === "ERROR") throw new ApiError(`watch ${resource.path}`, errorCode(object), object);
-        this.#take(type, object);
-        events++;
+      for await (const together of client.watch(resource.path, query, signal, () => this.#answered())) {
+        for (const { type, object } of together) {
+          if (type === "ERROR") throw new ApiError(`watch ${resource.path}`, errorCode(object), object);
+          this.#take(type, object);
+          events++;
+          storm.came(clock.now());
+        }
         this.#failures = this.#expirations = 0;
+        if (stormRestMs > 0 && storm.rages(clock.now())) await pause(clock, stormRestMs, signal);
       }
     } catch (error) {
       if (needsList(error)) this.#version = undefined;
@@ -171,6 +187,7 @@ export class Reflector<T extends Kept> {
   /** Logs, and gives the time to wait. */
   #failed(error: unknown): number {
     this.#deps.count?.("failure");
+    this.#deps.failed?.(error);
     const inARow = this.#version === undefined && needsList(error) ? ++this.#expirations : ++this.#failures;
     const waitMs = backOffMs(BACK_OFF, inARow, this.#deps.random);
     const retryInMs = Math.round(Math.max(waitMs, (error instanceof ApiError && error.retryAfterMs) || 0));

@@ -29,6 +29,7 @@ test("writes on the very version it has seen, annotations and status together", 
   expect(await patchStatus(client, PATH, build)).toBe(true);
   expect(sent[1]).toEqual({
     method: "PATCH",
+    unread: true,
     path: `${PATH}/status`,
     contentType: MERGE_PATCH,
     body: {

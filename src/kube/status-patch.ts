@@ -48,7 +48,7 @@ async function patch(
       const { resourceVersion } = record(current.metadata);
       const metadata = { ...record(record(patch).metadata), resourceVersion };
       const body = { ...patch, metadata };
-      await client.request({ method: "PATCH", path: target, contentType: MERGE_PATCH, body, ...options });
+      await client.request({ method: "PATCH", path: target, contentType: MERGE_PATCH, body, unread: true, ...options });
       return true;
     } catch (error) {
       if (isStatus(error, 404)) return false;

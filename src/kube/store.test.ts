@@ -150,6 +150,22 @@ test("a listener stops when told, and only itself", () => {
   expect(heard).toBe(3);
 });
 
+test("what an index has under a value is the same array until one of it comes, changes or goes", () => {
+  const store = new Store<Thing>(byTag);
+  store.put(thing("a", 1, ["x"]));
+  store.put(thing("b", 2, ["y"]));
+  const [x, y] = [store.by("tag", "x"), store.by("tag", "y")];
+  store.put(thing("b", 3, ["x", "y"]));
+  expect(store.by("tag", "x").map(({ meta }) => meta.name)).toEqual(["a", "b"]);
+  expect(store.by("tag", "y")).not.toBe(y);
+  const both = store.by("tag", "x");
+  store.put(thing("c", 4, ["z"]));
+  expect(store.by("tag", "x")).toBe(both);
+  store.remove("ns/b", "5");
+  expect(store.by("tag", "x")).toEqual(x);
+  expect(store.by("tag", "y")).toBe(store.by("tag", "none"));
+});
+
 test("an index that the store was not made with is an error, not an empty answer", () => {
   expect(() => new Store<Thing>(byTag).by("tga", "x")).toThrow("no index tga");
 });

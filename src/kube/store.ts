@@ -15,7 +15,7 @@ export type Index<T> = (object: T) => readonly string[];
 /** The objects of one kind as last heard of, with indexes that are kept up to date. A Reflector fills it. */
 export class Store<T extends Kept> {
   readonly #objects = new Map<string, T>();
-  readonly #indexes: ReadonlyMap<string, { readonly values: Index<T>; readonly found: Map<string, Map<string, T>> }>;
+  readonly #indexes: ReadonlyMap<string, { readonly values: Index<T>; readonly found: Map<string, Found<T>> }>;
   readonly #listeners = new Set<(change: Change<T>) => void>();
   readonly #log: Log;
   #sorted: readonly T[] | undefined = [];
@@ -51,12 +51,17 @@ export class Store<T extends Kept> {
     return this.#sorted;
   }
 
-  /** The objects that `index` has under `value`, by key. Throws for an index that the store was not made with. */
+  /**
+   * The objects that `index` has under `value`, by key; the same array until one of them changes. Throws for an index that
+   * the store was not made with.
+   */
   by(index: string, value: string): readonly T[] {
-    const found = this.#indexes.get(index)?.found;
-    if (found === undefined) throw new RangeError(`no index ${index}`);
-    const objects = found.get(value);
-    return objects === undefined ? [] : sorted(objects);
+    const all = this.#indexes.get(index)?.found;
+    if (all === undefined) throw new RangeError(`no index ${index}`);
+    const found = all.get(value);
+    if (found === undefined) return NONE;
+    found.sorted ??= sorted(found.objects);
+    return found.sorted;
   }
 
   /** Calls `listener` after each change; one that throws is logged, and the others still hear. Gives the way to stop. */
@@ -121,9 +126,10 @@ export class Store<T extends Kept> {
   #index(key: string, object: T): void {
     for (const { values, found } of this.#indexes.values()) {
       for (const value of values(object)) {
-        const objects = found.get(value);
-        if (objects === undefined) found.set(value, new Map([[key, object]]));
-        else objects.set(key, object);
+        const there = found.get(value) ?? { objects: new Map(), sorted: undefined };
+        there.objects.set(key, object);
+        there.sorted = undefined;
+        found.set(value, there);
       }
     }
   }
@@ -131,13 +137,23 @@ export class Store<T extends Kept> {
   #unindex(key: string, object: T): void {
     for (const { values, found } of this.#indexes.values()) {
       for (const value of values(object)) {
-        const objects = found.get(value);
-        objects?.delete(key);
-        if (objects?.size === 0) found.delete(value);
+        const there = found.get(value);
+        if (there === undefined) continue;
+        there.objects.delete(key);
+        there.sorted = undefined;
+        if (there.objects.size === 0) found.delete(value);
       }
     }
   }
 }
+
+/** What an index has under one value. */
+interface Found<T> {
+  readonly objects: Map<string, T>;
+  sorted: readonly T[] | undefined;
+}
+
+const NONE: readonly never[] = [];
 
 function sorted<T>(objects: ReadonlyMap<string, T>): readonly T[] {
   return [...objects].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)).map(([, object]) => object);

@@ -42,7 +42,14 @@ async function writeSeen<T extends Kept>(write: StatusWrite<T>, object: T): Prom
   const { metadata } = patch as { readonly metadata?: object };
   const body = { ...patch, metadata: { ...metadata, resourceVersion: object.meta.resourceVersion } };
   try {
-    await client.request({ method: "PATCH", path: `${path}/status`, contentType: MERGE_PATCH, body, signal });
+    await client.request({
+      method: "PATCH",
+      path: `${path}/status`,
+      contentType: MERGE_PATCH,
+      body,
+      unread: true,
+      signal,
+    });
     return true;
   } catch (error) {
     if (isStatus(error, 404)) return false;

@@ -5,6 +5,7 @@ import { runController } from "../../src/controller/controller.ts";
 import { KubeClient, type KubeRequest } from "../../src/kube/client.ts";
 import { connect } from "../../src/kube/connection.ts";
 import { noLog } from "../../src/log.ts";
+import { oneByOne } from "../unit/one-by-one.ts";
 import { type ControlPlane, startControlPlane } from "./control-plane.ts";
 import { installCrds } from "./crds.ts";
 
@@ -211,7 +212,7 @@ export async function get(name: string): Promise<SeenService> {
 export async function nextVersion(name: string, from: SeenService): Promise<SeenService> {
   const query = { fieldSelector: `metadata.name=${name}`, resourceVersion: from.metadata.resourceVersion };
   const over = AbortSignal.timeout(15_000);
-  for await (const { object } of client.watch(`/api/v1/namespaces/${namespace}/services`, query, over))
+  for await (const { object } of oneByOne(client.watch(`/api/v1/namespaces/${namespace}/services`, query, over)))
     return object as SeenService;
   throw new Error(`${name} was not written`);
 }
@@ -243,7 +244,8 @@ export async function untilPoolGone(name: string): Promise<void> {
   });
   if (!all.items.some(({ metadata }) => metadata.name === name)) return;
   const query = { fieldSelector: `metadata.name=${name}`, resourceVersion: all.metadata.resourceVersion };
-  for await (const { type } of client.watch(POOLS, query, AbortSignal.timeout(15_000))) if (type === "DELETED") return;
+  for await (const { type } of oneByOne(client.watch(POOLS, query, AbortSignal.timeout(15_000))))
+    if (type === "DELETED") return;
   throw new Error(`pool ${name} is still there: ${JSON.stringify(await getPool(name))}`);
 }
 
@@ -260,7 +262,7 @@ async function untilSeen<T extends Seen>(
   if (wanted(seen)) return seen;
   try {
     const query = { fieldSelector: `metadata.name=${name}`, resourceVersion: seen.metadata.resourceVersion };
-    for await (const { object } of client.watch(collection, query, AbortSignal.timeout(15_000))) {
+    for await (const { object } of oneByOne(client.watch(collection, query, AbortSignal.timeout(15_000)))) {
       seen = object as T;
       if (wanted(seen)) return seen;
     }

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { oneByOne } from "../unit/one-by-one.ts";
 import {
   annotate,
   assigned,
@@ -342,7 +343,7 @@ test("restarts in the midst of assigning move nobody, and give nothing twice", a
   const moved: string[] = [];
   const over = new AbortController();
   const watching = (async () => {
-    for await (const { object } of client.watch("/api/v1/services", {}, over.signal)) {
+    for await (const { object } of oneByOne(client.watch("/api/v1/services", {}, over.signal))) {
       const service = object as Awaited<ReturnType<typeof listServices>>["items"][number];
       const [{ name }, ip] = [service.metadata, ips(service).join()];
       const known = first.get(name);

@@ -1,4 +1,5 @@
 import type { KubeClient } from "../../src/kube/client.ts";
+import { oneByOne } from "../unit/one-by-one.ts";
 
 /** What every object has. */
 export interface Versioned {
@@ -88,7 +89,7 @@ export class Follower<T extends Versioned> {
   async #read(signal: AbortSignal): Promise<void> {
     this.#resourceVersion ??= await this.#list();
     const query = { resourceVersion: this.#resourceVersion };
-    for await (const { type, object } of this.#client.watch(this.#path, query, signal)) {
+    for await (const { type, object } of oneByOne(this.#client.watch(this.#path, query, signal))) {
       if (type === "ERROR") {
         this.#resourceVersion = undefined;
         return;

@@ -3,6 +3,7 @@ import { systemClock } from "../../src/clock.ts";
 import { KubeClient } from "../../src/kube/client.ts";
 import { connect } from "../../src/kube/connection.ts";
 import { type Reaper, startReaper } from "../reaper/reaper.ts";
+import { oneByOne } from "../unit/one-by-one.ts";
 import { type ControlPlane, startControlPlane } from "./control-plane.ts";
 import { type ControllerProcess, startControllerProcess } from "./controller-process.ts";
 import { installCrds } from "./crds.ts";
@@ -67,7 +68,7 @@ function observe() {
     for (const look of looks) look();
   };
   const ended = (async () => {
-    for await (const { object } of client.watch(SERVICES, {}, over.signal)) see(object as Seen);
+    for await (const { object } of oneByOne(client.watch(SERVICES, {}, over.signal))) see(object as Seen);
   })().catch((error: unknown) => {
     if (!over.signal.aborted) wrong.push(`the test's watch ended: ${error}`);
   });
