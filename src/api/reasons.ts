@@ -80,6 +80,8 @@ export const SPEAKER_GOBGP_REASONS = ["Away", "Frozen", "TooOld", "Refused", "Av
 /** Of the condition PeerRefused on a Speaker. */
 export const SPEAKER_PEER_REFUSED_REASONS = [
   "PasswordMissing",
+  "SecretsUnreadable",
+  "CannotListen",
   "SameRouter",
   "RouterIDsDiffer",
   "InvalidSpec",

@@ -23,6 +23,16 @@ test.each([
   expect(counts.fillIn([session])).toEqual([{ ...session, advertised: 0 }]);
 });
 
+test("routes that gobgpd was just told leave before they are counted: of 10 000 after two seconds", () => {
+  const counts = new AdvertisedCounts();
+  counts.counted([UP], 0, 1);
+  counts.told(10_000, 1000);
+  counts.told(1, 1001);
+  expect(counts.isDue([UP], 2999)).toBe(false);
+  expect(counts.isDue([UP], 3000)).toBe(true);
+  expect(counts.isDue([{ ...UP, neighbor: "192.0.2.2" }], 1001)).toBe(true);
+});
+
 test("one that is down has been told nothing, and hurries nobody", () => {
   const counts = new AdvertisedCounts();
   counts.counted([{ ...UP, advertised: 7 }], 0, 300);

@@ -2,6 +2,8 @@ import { isEstablished, type Session } from "./daemon.ts";
 
 /** After a count the next one waits so many times as long as it took. */
 const SHARE = 100;
+/** What gobgpd was just told leaves first: the next count waits so long for each route, in ms. */
+const ROUTE_MS = 0.2;
 
 interface Count {
   readonly advertised: number;
@@ -31,6 +33,11 @@ export class AdvertisedCounts {
     }));
     this.#byNeighbor = new Map(counts.map(({ neighbor, count }) => [neighbor, count]));
     this.#dueMs = endedMs + SHARE * (endedMs - startedMs);
+  }
+
+  /** gobgpd was told of so many routes. */
+  told(routes: number, nowMs: number): void {
+    this.#dueMs = Math.max(this.#dueMs, nowMs + routes * ROUTE_MS);
   }
 
   /** Puts into sessions that were read without a count what was counted last. */

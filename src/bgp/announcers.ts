@@ -1,8 +1,8 @@
 import type { Serving } from "../election/candidates.ts";
-import { servingNodes } from "../election/candidates.ts";
 import { AnnouncedPools } from "../ipam/announced-pools.ts";
 import { Announcing, type Outcome } from "./announcing.ts";
-import type { BGPView, NobodyReason } from "./desired.ts";
+import type { BGPView } from "./desired.ts";
+import type { NobodyReason } from "./ground.ts";
 import type { HeldIP } from "./held-ip.ts";
 import type { BGPNode } from "./node.ts";
 import { findPeers } from "./peers.ts";
@@ -35,11 +35,10 @@ export class Announcers {
   }
 
   /** Tells of an IP, in canonical text; the nodes are sorted by name. */
-  of(ip: string, held: HeldIP): IPAnnouncers {
-    const pool = this.#pools.of(ip, held.assignedPool);
+  of(ip: string, { serving, assignedPool }: HeldIP): IPAnnouncers {
+    const pool = this.#pools.of(ip, assignedPool);
     if (pool === undefined) return { what: "NoPool", pool: undefined };
     if (pool.bgp.length === 0) return { what: "NotAnnounced", pool: pool.name };
-    const serving = servingNodes(held.services);
     if (serving === "NoNode") return { what: "NoEndpoints", pool: pool.name };
     const family = ip.includes(":") ? "IPv6" : "IPv4";
     const tell = (where: Exclude<Serving, "NoNode">): IPAnnouncers => ({

@@ -46,6 +46,8 @@ export interface Announcement {
   /** Prefix length. */
   readonly length: number;
   readonly group: Group;
+  /** Of the pool: its prefixes don't go beyond. */
+  readonly ranges: AnnouncedPool["ranges"];
 }
 
 export interface Decision extends Outcome {
@@ -85,7 +87,7 @@ export class Announcing {
   /** Gives what stands for an IP of the pool on this node, whatever keeps it from being announced at the moment. */
   announcements(pool: AnnouncedPool, family: IPFamily): readonly Announcement[] {
     const families = this.#announcements.get(pool) ?? new Map<IPFamily, readonly Announcement[]>();
-    const known = families.get(family) ?? this.#group(pool.bgp, family);
+    const known = families.get(family) ?? this.#group(pool, family);
     this.#announcements.set(pool, families.set(family, known));
     return known;
   }
@@ -95,7 +97,7 @@ export class Announcing {
     return this.announcements(pool, family).some(({ group }) => isFor(group, peer));
   }
 
-  #group(entries: readonly BGPAnnounce[], family: IPFamily): readonly Announcement[] {
+  #group({ bgp: entries, ranges }: AnnouncedPool, family: IPFamily): readonly Announcement[] {
     const { node, draining } = this.#self;
     const selecting = entries.filter(({ nodeSelector }) => matchesSelector(nodeSelector, node.meta.labels));
     const lengthOf = (entry: BGPAnnounce) =>
@@ -103,7 +105,7 @@ export class Announcing {
     const lengths = [...new Set(selecting.map(lengthOf))].sort((a, b) => a - b);
     return lengths.map((length) => {
       const rules = selecting.filter((entry) => lengthOf(entry) === length).map((entry) => readRule(entry, draining));
-      return { length, group: groupOf(rules) };
+      return { length, group: groupOf(rules), ranges };
     });
   }
 

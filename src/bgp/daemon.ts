@@ -68,6 +68,13 @@ export class DaemonError extends Error {
   }
 }
 
+/** It can't listen on its port, and has not started its BGP; without the listener it may. */
+export class CannotListen extends DaemonError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("Refused", message, options);
+  }
+}
+
 /** Says what an error of a call means. */
 export function problemOf(error: unknown): DaemonProblem {
   if (error instanceof DaemonError) return { kind: error.kind, message: error.message };

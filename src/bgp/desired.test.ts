@@ -1,16 +1,26 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { ETH0, entryOf, heldOn, type NodeDetails, nodeOf, peerOf, poolOf } from "../../test/unit/bgp-world.ts";
+import {
+  ETH0,
+  entryOf,
+  heldOn,
+  type NodeDetails,
+  nodeOf,
+  peerOf,
+  poolOf,
+  secretOf,
+} from "../../test/unit/bgp-world.ts";
 import type { BGPAnnounce } from "../api/announce.ts";
 import type { BGPPeerSpec } from "../api/bgp-peer.ts";
+import type { IPPool } from "../api/ippool.ts";
 import { EXCLUDE_NODE_LABEL } from "../api/names.ts";
 import type { IPFamily } from "../api/objects.ts";
-import { servingNodes } from "../election/candidates.ts";
+import { type CandidateService, servingNodes } from "../election/candidates.ts";
 import { AnnouncedPools } from "../ipam/announced-pools.ts";
 import { Announcers } from "./announcers.ts";
 import { type BGPView, desired } from "./desired.ts";
 import { diff } from "./diff.ts";
-import { prefixOf } from "./held-ip.ts";
+import { type HeldIP, prefixOf } from "./held-ip.ts";
 import type { BGPState, Route, RouteAttributes } from "./model.ts";
 import type { BGPNode } from "./node.ts";
 import { readRule, unite } from "./rules.ts";
@@ -28,10 +38,10 @@ const withEntries = (...entries: Partial<BGPAnnounce>[]) =>
   poolOf("p", ["198.51.100.0/24", "2001:db8:1::/112"], entries);
 const stateOf = (view: BGPView, details: NodeDetails = {}) => desired(nodeOf("n1", details), view).state;
 const outcomeOf = (view: BGPView, details: NodeDetails = {}, ip = IP) =>
-  desired(nodeOf("n1", details), view).ips.get(ip);
+  desired(nodeOf("n1", details), view).outcomeOf(ip);
 
 test("a node announces an IP that it can serve, to all of its peers", () => {
-  const { state, ips } = desired(nodeOf("n1"), viewOf());
+  const { state, outcomeOf } = desired(nodeOf("n1"), viewOf());
   expect(state).toEqual({
     global: { asn: 65000, routerID: "192.0.2.11", listens: false },
     peers: new Map([
@@ -61,7 +71,7 @@ test("a node announces an IP that it can serve, to all of its peers", () => {
     },
     importsNothing: true,
   });
-  expect(ips.get(IP)).toMatchObject({ peers: ["a", "b"], reason: undefined, withheld: [] });
+  expect(outcomeOf(IP)).toMatchObject({ peers: ["a", "b"], reason: undefined, withheld: [] });
 });
 
 const rack = { matchLabels: { rack: "1" } };
@@ -90,19 +100,22 @@ test.each([
   expect([...stateOf(viewOf(view), node).routes]).toEqual([]);
 });
 
+const servedBy = (...services: CandidateService[]): HeldIP => ({ serving: servingNodes(services), assignedPool: "p" });
+const localOn = (nodeName: string): CandidateService => ({
+  externalTrafficPolicy: "Local",
+  endpoints: [{ nodeName, serving: true }],
+});
+
 test.each([
   { name: "Cluster, an endpoint anywhere", held: heldOn(["n2"]) },
   { name: "Local, one on this node", held: heldOn(["n1", "n2"], "Local") },
   {
     name: "Local, one that is no Pod",
-    held: {
-      services: [{ externalTrafficPolicy: "Local" as const, endpoints: [{ serving: true }] }],
-      assignedPool: "p",
-    },
+    held: servedBy({ externalTrafficPolicy: "Local", endpoints: [{ serving: true }] }),
   },
   {
     name: "shared by two Local ones, one on this node",
-    held: { services: [...heldOn(["n2"], "Local").services, ...heldOn(["n1"], "Local").services], assignedPool: "p" },
+    held: servedBy(localOn("n2"), localOn("n1")),
   },
 ])("an IP is announced: $name", ({ held }) => {
   expect(outcomeOf(viewOf({ held: new Map([[IP, held]]) }))?.peers).toEqual(["a", "b"]);
@@ -238,15 +251,17 @@ const someHeld = fc.uniqueArray(
   fc.tuple(
     fc.constantFrom("198.51.100.1", "198.51.100.2", "198.51.100.17", "203.0.113.9", "2001:db8:1::1", "2001:db8:1::2"),
     fc.record({
-      services: fc.array(
-        fc.record({
-          externalTrafficPolicy: fc.constantFrom<"Cluster" | "Local">("Cluster", "Local"),
-          endpoints: fc.array(fc.record({ nodeName: fc.constantFrom("n1", "n2"), serving: fc.boolean() }), {
-            maxLength: 2,
+      serving: fc
+        .array(
+          fc.record({
+            externalTrafficPolicy: fc.constantFrom<"Cluster" | "Local">("Cluster", "Local"),
+            endpoints: fc.array(fc.record({ nodeName: fc.constantFrom("n1", "n2"), serving: fc.boolean() }), {
+              maxLength: 2,
+            }),
           }),
-        }),
-        { minLength: 1, maxLength: 2 },
-      ),
+          { minLength: 1, maxLength: 2 },
+        )
+        .map(servingNodes),
       assignedPool: fc.constantFrom("p", "q", "gone", undefined),
     }),
   ),
@@ -292,7 +307,7 @@ function seen({ node, draining, withdrawn }: BGPNode, view: BGPView, peer: strin
   const pools = new AnnouncedPools(view.pools);
   for (const [ip, held] of view.held) {
     const pool = pools.of(ip, held.assignedPool);
-    const serving = servingNodes(held.services);
+    const { serving } = held;
     const serves = serving === "EveryNode" || (serving !== "NoNode" && serving.includes(node.meta.name));
     if (!pool || !serves || withdrawn || node.networkUnavailable) continue;
     for (const entry of pool.bgp) {
@@ -364,6 +379,80 @@ test("a Service that comes, goes or changes means calls for its routes alone", (
   );
 });
 
+/** What comes after another view and node: most things stay the same objects, as in the API's stores. */
+const aStep = fc.record(
+  {
+    /** IPs that are new, other or gone. */
+    held: fc.tuple(someHeld, fc.subarray(["198.51.100.1", "198.51.100.2", "2001:db8:1::1"])),
+    view: world,
+    node: someNode("n1"),
+    /** The same once more, in other objects. */
+    copied: fc.constant(true),
+  },
+  { requiredKeys: [] },
+);
+
+test("what is computed on from an earlier result is what is computed from nothing", () => {
+  fc.assert(
+    fc.property(someNode("n1"), world, fc.array(aStep, { minLength: 1, maxLength: 8 }), (first, begin, steps) => {
+      let [node, view] = [first, begin];
+      let before = desired(node, view);
+      for (const step of steps) {
+        const { peers, pools } = step.view ?? (step.copied ? structuredClone(view) : view);
+        const [others = [], gone = []] = step.held ?? [];
+        const held = new Map([...view.held, ...others].filter(([ip]) => !gone.includes(ip)));
+        node = step.node ?? node;
+        view = { ...view, peers, pools, held };
+        const after = desired(node, view, before);
+        const { state, peers: outcomes, asns, outcomeOf } = desired(node, view);
+        expect({ state: after.state, outcomes: after.peers, asns: after.asns }).toEqual({ state, outcomes, asns });
+        for (const ip of [...view.held.keys(), "192.0.2.99"]) expect(after.outcomeOf(ip)).toEqual(outcomeOf(ip));
+        expect(diff(after.state, before.state)).toEqual(diff(state, structuredClone(before.state)));
+        before = after;
+      }
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test.each([
+  { name: "nothing is new", held: {}, same: true },
+  { name: "an IP is served by another node, of a Service that any serves", held: { [IP]: heldOn(["n2"]) }, same: true },
+  { name: "an IP is no longer served", held: { [IP]: heldOn([]) }, same: false },
+])("only the routes that are new are new objects: $name", ({ held, same }) => {
+  const both = many(IP, "198.51.100.2");
+  const before = desired(nodeOf("n1"), viewOf({ held: both }));
+  const after = desired(nodeOf("n1"), viewOf({ held: new Map([...both, ...Object.entries(held)]) }), before);
+  expect(after.state === before.state).toBe(same);
+  expect(after.state.routes.get("198.51.100.2/32")).toBe(before.state.routes.get("198.51.100.2/32"));
+  expect(after.state.exports).toBe(before.state.exports);
+});
+
+test("an IP of a family that its pool has no more brings its profile along, and takes it away", () => {
+  const entries = [{ peers: ["a"], aggregationLength: 24 }, { peers: ["b"] }];
+  const pools = [poolOf("p", ["198.51.100.0/24"], entries)];
+  const without = viewOf({ pools });
+  const having = viewOf({ pools, held: new Map([...without.held, ["2001:db8:1::1", heldOn(["n1"])]]) });
+  const come = desired(nodeOf("n1"), having, desired(nodeOf("n1"), without));
+  expect(come.state).toEqual(stateOf(having));
+  expect(desired(nodeOf("n1"), without, come).state).toEqual(stateOf(without));
+});
+
+test("a password that is another is used, whatever was computed before", () => {
+  const peers = [peerOf("a", { passwordSecretRef: { name: "bgp", key: "password" } })];
+  const view = (password: string) => viewOf({ peers, secrets: new Map([["bgp", secretOf("bgp", { password })]]) });
+  const before = desired(nodeOf("n1"), view("old"));
+  const after = desired(nodeOf("n1"), view("new"), before);
+  expect(after.state.peers.get("192.0.2.1")?.password).toBe("new");
+});
+
+test("what a pool counts makes nothing new", () => {
+  const before = desired(nodeOf("n1"), viewOf());
+  const counted = { ...POOL, meta: { ...POOL.meta, resourceVersion: "2" }, status: { ipv4: { assigned: 1 } } };
+  const held = before.madeOf.held;
+  expect(desired(nodeOf("n1"), viewOf({ pools: [counted as IPPool], held }), before).state).toBe(before.state);
+});
+
 test("what is told of all nodes is what each decides", () => {
   fc.assert(
     fc.property(someNode("n1"), someNode("n2"), world, (n1, n2, view) => {
@@ -371,7 +460,7 @@ test("what is told of all nodes is what each decides", () => {
       for (const [ip, held] of view.held) {
         const told = announcers.of(ip, held);
         for (const node of [n1, n2]) {
-          const own = desired(node, view).ips.get(ip);
+          const own = desired(node, view).outcomeOf(ip);
           if (told.what !== "Announced") expect(own?.reason).toBe(told.what);
           else expect(told.nodes.find((one) => one.node === node.node.meta.name)?.outcome).toEqual(own);
         }

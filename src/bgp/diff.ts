@@ -36,9 +36,9 @@ function diffRunning(desired: BGPState, actual: BGPState): readonly Call[] {
   // Old profiles stay for as long as there are routes that follow them.
   const both = overlaid(actual.exports, desired.exports);
   if (!sameExports(both, actual.exports)) calls.push({ do: "SetExports", exports: both });
-  const { changed, unchanged } = compareRoutes(desired, actual);
-  const resend = seeAnew(unchanged, desired, actual);
+  const resend = sameExports(desired.exports, actual.exports) ? [] : seeAnew(desired, actual);
   if (resend.length > 0) calls.push({ do: "ResendTo", neighbors: resend });
+  const changed = changedRoutes(desired, actual);
   if (changed.length > 0) calls.push({ do: "AddRoutes", routes: changed });
 
   const prefixes = gone(desired.routes, actual.routes);
@@ -55,25 +55,26 @@ function diffRunning(desired: BGPState, actual: BGPState): readonly Call[] {
   return calls;
 }
 
-function compareRoutes(desired: BGPState, actual: BGPState) {
+function changedRoutes({ routes }: BGPState, actual: BGPState): readonly Route[] {
+  if (routes === actual.routes) return [];
   const changed: Route[] = [];
-  const unchanged: Route[] = [];
-  for (const route of desired.routes.values()) {
-    const there = actual.routes.get(route.prefix);
-    if (there !== undefined && sameRoute(route, there)) unchanged.push(route);
-    else changed.push(route);
-  }
-  changed.sort((a, b) => compare(a.prefix, b.prefix));
-  return { changed, unchanged };
+  for (const route of routes.values()) if (!has(actual, route)) changed.push(route);
+  return changed.sort((a, b) => compare(a.prefix, b.prefix));
+}
+
+function has({ routes }: BGPState, route: Route): boolean {
+  const there = routes.get(route.prefix);
+  return there !== undefined && sameRoute(route, there);
 }
 
 /**
  * The peers with a session that goes on, to which some route that stays as it is leaves otherwise than before. Where a
  * foreign policy was, nobody knows what it let out.
  */
-function seeAnew(routes: readonly Route[], desired: BGPState, actual: BGPState): readonly string[] {
+function seeAnew(desired: BGPState, actual: BGPState): readonly string[] {
   const kinds = { IPv4: new Map<number | undefined, Route>(), IPv6: new Map<number | undefined, Route>() };
-  for (const route of routes) {
+  for (const route of desired.routes.values()) {
+    if (!has(actual, route)) continue;
     const seen = route.prefix.includes(":") ? kinds.IPv6 : kinds.IPv4;
     if (!seen.has(route.profile)) seen.set(route.profile, route);
   }
@@ -89,7 +90,7 @@ function seeAnew(routes: readonly Route[], desired: BGPState, actual: BGPState):
 }
 
 function gone(desired: ReadonlyMap<string, unknown>, actual: ReadonlyMap<string, unknown>): readonly string[] {
-  return [...actual.keys()].filter((key) => !desired.has(key)).sort();
+  return desired === actual ? [] : [...actual.keys()].filter((key) => !desired.has(key)).sort();
 }
 
 function compare(a: string, b: string): number {

@@ -11,6 +11,7 @@ export function overlaid(under: ExportPolicy, over: ExportPolicy): ExportPolicy 
 }
 
 export function sameExports(a: ExportPolicy, b: ExportPolicy): boolean {
+  if (a === b) return true;
   return (
     a.foreign === b.foreign && sameMap(a.profiles, b.profiles, sameProfile) && sameMap(a.nextHops, b.nextHops, sameHops)
   );

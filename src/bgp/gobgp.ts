@@ -3,7 +3,7 @@ import type { IPFamily } from "../api/objects.ts";
 import { errorText } from "../log.ts";
 import { AdvertisedCounts } from "./advertised-counts.ts";
 import type { Call } from "./calls.ts";
-import { type Daemon, DaemonError, type Session } from "./daemon.ts";
+import { CannotListen, type Daemon, DaemonError, type Session } from "./daemon.ts";
 import { GobgpChannel, LONG_CALL_MS } from "./gobgp-channel.ts";
 import {
   type AddressOf,
@@ -24,6 +24,7 @@ import type {
   WireDefinedSet,
   WireDestination,
   WireGlobal,
+  WirePath,
   WirePeer,
   WirePolicy,
 } from "./gobgp-wire.ts";
@@ -126,9 +127,9 @@ export class Gobgp implements Daemon {
       case "ResendTo":
         return this.#resendTo(call.neighbors);
       case "AddRoutes":
-        return sendPaths(this.#channel, call.routes, wirePath);
+        return this.#send(call.routes, wirePath);
       case "DeleteRoutes":
-        return sendPaths(this.#channel, call.prefixes, wireWithdrawal);
+        return this.#send(call.prefixes, wireWithdrawal);
       case "AddPeer":
         return this.#addPeer(call.peer);
       case "UpdatePeer":
@@ -141,6 +142,11 @@ export class Gobgp implements Daemon {
     }
   }
 
+  async #send<T>(all: readonly T[], pathOf: (one: T) => WirePath): Promise<void> {
+    await sendPaths(this.#channel, all, pathOf);
+    this.#counts.told(all.length, performance.now());
+  }
+
   async #global(): Promise<Global | undefined> {
     const { global } = await this.#channel.call<{ global: WireGlobal }>("GetBgp");
     if (global.asn === 0 || (global.asn === STOPPED.asn && global.router_id === STOPPED.router_id)) return undefined;
@@ -149,7 +155,12 @@ export class Gobgp implements Daemon {
 
   async #start({ asn, routerID, listens }: Global): Promise<void> {
     const global: WireGlobal = { asn, router_id: routerID, listen_port: listens ? BGP_PORT : -1 };
-    await this.#channel.call("StartBgp", { global });
+    try {
+      await this.#channel.call("StartBgp", { global });
+    } catch (error) {
+      if (listens && error instanceof DaemonError && LISTEN_REFUSED.test(error.message)) throw cannotListen(error);
+      throw error;
+    }
   }
 
   /** One that listens can't be started anew in its process, which is then of no use: whoever runs it starts it again. */
@@ -255,6 +266,17 @@ export class Gobgp implements Daemon {
       throw new DaemonError("Refused", `peer ${neighbor}: ${error.message}`, { cause: error });
     }
   }
+}
+
+/** How gobgpd says that the kernel does not let it listen. */
+const LISTEN_REFUSED = /: (listen tcp\S* .*)$/;
+
+function cannotListen(cause: DaemonError): CannotListen {
+  const why = LISTEN_REFUSED.exec(cause.message)?.[1];
+  return new CannotListen(
+    `gobgpd can't listen on TCP port ${BGP_PORT} of this node, so the router can't connect (${why}); end what has the port, or give gobgpd's container NET_BIND_SERVICE, or set passive: false here`,
+    { cause },
+  );
 }
 
 const NOTHING: BGPState = {

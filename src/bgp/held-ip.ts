@@ -1,11 +1,12 @@
-import type { CandidateService } from "../election/candidates.ts";
+import type { Serving } from "../election/candidates.ts";
 import { bitsOf, formatIP, type IP, parseIP } from "../ipam/addresses.ts";
 import type { AnnouncedPool } from "../ipam/announced-pools.ts";
 import { containsIP, type Range } from "../ipam/ranges.ts";
 
-/** An IP that Herald assigned, with the Services that hold it; more than one where it is shared. */
+/** What is looked at of an IP that Herald assigned. */
 export interface HeldIP {
-  readonly services: readonly CandidateService[];
+  /** The nodes that can serve it, for all of the Services that share it. */
+  readonly serving: Serving;
   /** The pool that gave the IP, by the first holder's record. */
   readonly assignedPool: string | undefined;
 }

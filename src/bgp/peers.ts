@@ -10,7 +10,23 @@ import { nextHopFor } from "./next-hops.ts";
 import type { BGPNode } from "./node.ts";
 
 /** Why a session is not opened. */
-export type RefusalReason = "InvalidSpec" | "SameRouter" | "RouterIDsDiffer" | "PasswordMissing";
+export type RefusalReason =
+  | "InvalidSpec"
+  | "SameRouter"
+  | "RouterIDsDiffer"
+  | "PasswordMissing"
+  | "SecretsUnreadable"
+  | "CannotListen";
+
+/** The Secrets of Herald's own namespace, by name. */
+export type Secrets = ReadonlyMap<string, Secret> & {
+  /** Why they could not be read yet, in words; undefined: they were. */
+  readonly unread?: string | undefined;
+};
+
+export function secretsOf(all: readonly Secret[], unread?: string): Secrets {
+  return Object.assign(new Map(all.map((secret) => [secret.meta.name, secret])), { unread });
+}
 
 /** What becomes on a node of a BGPPeer that selects it. */
 export type PeerOutcome =
@@ -21,6 +37,8 @@ export interface OpenedPeer {
   readonly opened: true;
   readonly neighbor: string;
   readonly peer: Peer;
+  /** Why its password, which `peer` lacks then, can't be read, in words: a session that has it goes on, another stays closed. */
+  readonly passwordUnread: string | undefined;
   /** By family, of those that don't go with the session's own address. */
   readonly nextHops: ReadonlyMap<IPFamily, string | "none">;
   /** In words, for each family that has no next hop: its routes are not sent. */
@@ -40,7 +58,7 @@ export interface NodePeers {
  * Finds the sessions of a node. What all have in common is taken from all BGPPeers that select it, also those that are
  * refused: a Secret that comes or goes must not restart BGP. Of BGPPeers that can't both be, the first by name is.
  */
-export function findPeers(self: BGPNode, all: readonly BGPPeer[], secrets: ReadonlyMap<string, Secret>): NodePeers {
+export function findPeers(self: BGPNode, all: readonly BGPPeer[], secrets: Secrets): NodePeers {
   const { name, labels } = self.node.meta;
   const selecting = all.filter(({ spec }) => matchesSelector(spec.nodeSelector, labels)).sort(byName);
   const valid = selecting.filter((peer) => problemOf(peer) === undefined);
@@ -71,7 +89,8 @@ export function findPeers(self: BGPNode, all: readonly BGPPeer[], secrets: Reado
       );
     const password = passwordOf(spec, secrets);
     if (password !== undefined && "missing" in password) return refused("PasswordMissing", password.missing);
-    return opened(self, sessionOf(spec, neighbor, password?.text));
+    const { text = undefined, unread = undefined } = password ?? {};
+    return opened(self, sessionOf(spec, neighbor, text), unread);
   });
   return { global, asns: new Set(valid.map(({ spec }) => spec.myASN)), outcomes };
 }
@@ -113,9 +132,10 @@ function neighborOf({ peerAddress, peerInterface }: Spec): string {
 
 function passwordOf(
   { passwordSecretRef }: Spec,
-  secrets: ReadonlyMap<string, Secret>,
-): { readonly text: string } | { readonly missing: string } | undefined {
+  secrets: Secrets,
+): { readonly text?: string; readonly unread?: string } | { readonly missing: string } | undefined {
   if (passwordSecretRef === undefined) return undefined;
+  if (secrets.unread !== undefined) return { unread: secrets.unread };
   const { name, key } = passwordSecretRef;
   const secret = secrets.get(name);
   if (secret === undefined)
@@ -169,7 +189,7 @@ function seconds(duration: string): number {
   return Math.round((durationMs(duration) ?? 0) / 1000);
 }
 
-function opened(self: BGPNode, peer: Peer): OpenedPeer {
+function opened(self: BGPNode, peer: Peer, passwordUnread: string | undefined): OpenedPeer {
   const nextHops = new Map<IPFamily, string | "none">();
   const missing = new Map<IPFamily, string>();
   for (const family of peer.families) {
@@ -178,7 +198,7 @@ function opened(self: BGPNode, peer: Peer): OpenedPeer {
     nextHops.set(family, "address" in found ? found.address : "none");
     if ("missing" in found) missing.set(family, found.missing);
   }
-  return { opened: true, neighbor: peer.neighbor, peer, nextHops, missing };
+  return { opened: true, neighbor: peer.neighbor, peer, passwordUnread, nextHops, missing };
 }
 
 /** The node's first IPv4 address, else a number made of its name that looks like a host's address (RFC 6286 section 2.1: not 0). */

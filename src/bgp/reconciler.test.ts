@@ -11,6 +11,7 @@ let clock: FakeClock;
 let gobgpd: FakeGobgpd;
 let wanted: BGPState;
 let use: Use;
+let portTaken: boolean;
 let reconciler: Reconciler;
 let counted: { found: number; repaired: number; failed: number };
 let stop: AbortController;
@@ -21,6 +22,7 @@ beforeEach(async () => {
   gobgpd = new FakeGobgpd();
   wanted = stateOf(["192.0.2.10/32"]);
   use = "Used";
+  portTaken = false;
   counted = { found: 0, repaired: 0, failed: 0 };
   reconciler = new Reconciler({
     daemon: gobgpd,
@@ -29,6 +31,7 @@ beforeEach(async () => {
     log: noLog,
     use: () => use,
     wanted: () => wanted,
+    isPortTaken: () => portTaken,
     changed: () => {},
     metrics: {
       reconciled: (result) => {
@@ -207,6 +210,115 @@ test("what is refused holds back nothing else, and is tried again more and more 
   await clock.advance(30_000);
   expect(gobgpd.state).toEqual(wanted);
   expect(reconciler.view.problem).toBeUndefined();
+});
+
+test("of what is refused the rest is told at once, and all that gobgpd holds is not read for each thing that is new", async () => {
+  await begin();
+  gobgpd.refuses = "UpdatePeer";
+  wanted = { ...wanted, peers: new Map([[PEER.neighbor, { ...PEER, holdTime: 30 }]]) };
+  reconciler.wake();
+  await clock.advance(60_000);
+  gobgpd.take();
+  let reads = 0;
+  for (let i = 0; i < 200; i++) {
+    wanted = { ...wanted, routes: stateOf([`192.0.2.${i}/32`]).routes };
+    reconciler.wake();
+    await clock.advance(100);
+    reads += gobgpd.take().filter((what) => what === "read").length;
+  }
+  expect(reads).toBeLessThanOrEqual(4); // one for each time that it is told again, in 20 s
+  await clock.advance(500);
+  expect([...gobgpd.state.routes.keys()]).toEqual(["192.0.2.199/32"]);
+  expect(reconciler.view.problem).toMatchObject({ kind: "Refused" });
+  wanted = { ...wanted, peers: stateOf([]).peers };
+  reconciler.wake();
+  await clock.advance(100);
+  expect(reconciler.view.problem).toBeUndefined();
+});
+
+test("a gobgpd that is new is told what another one refused", async () => {
+  await begin();
+  gobgpd.refuses = "UpdatePeer";
+  wanted = { ...wanted, peers: new Map([[PEER.neighbor, { ...PEER, holdTime: 30 }]]) };
+  reconciler.wake();
+  await clock.advance(60_000);
+  gobgpd.kill();
+  gobgpd.problem = undefined;
+  await clock.advance(500);
+  expect(gobgpd.state).toEqual(wanted);
+});
+
+test("where each new thing is refused, reading what gobgpd holds takes little of its time", async () => {
+  await begin();
+  const read = gobgpd.read.bind(gobgpd);
+  gobgpd.read = async () => {
+    await new Promise<void>((resolve) => clock.after(300, resolve));
+    return await read();
+  };
+  gobgpd.refuses = "AddRoutes";
+  gobgpd.take();
+  for (let i = 0; i < 200; i++) {
+    await want(`198.51.100.${i}/32`);
+    await clock.advance(100);
+  }
+  const reads = gobgpd.take().filter((what) => what === "read").length;
+  await clock.advance(300); // none is under way when it ends
+  expect(reads).toBeLessThan(15); // in 20 s
+});
+
+test("what is refused and holds back the rest is told again soon after it is mended", async () => {
+  await begin();
+  gobgpd.refuses = "SetExports";
+  wanted = { ...stateOf(["192.0.2.11/32"]), exports: { ...wanted.exports, nextHops: new Map([["192.0.2.1", {}]]) } };
+  reconciler.wake();
+  await clock.advance(60_000);
+  expect([...gobgpd.state.routes.keys()]).toEqual(["192.0.2.10/32"]);
+  wanted = stateOf(["192.0.2.12/32"]);
+  reconciler.wake();
+  await clock.advance(600);
+  expect([...gobgpd.state.routes.keys()]).toEqual(["192.0.2.12/32"]);
+});
+
+const PASSIVE = wantedPeer({ neighbor: "192.0.2.2", localASN: 64512, passive: true });
+
+function listening(): BGPState {
+  const state = stateOf(["192.0.2.10/32"]);
+  const global = { asn: 64512, routerID: "192.0.2.11", listens: true };
+  return { ...state, global, peers: new Map([...state.peers, [PASSIVE.neighbor, PASSIVE]]) };
+}
+
+test("while its port is another's, gobgpd is told what needs no listener, and the rest when it is free", async () => {
+  await begin();
+  gobgpd.take();
+  portTaken = true;
+  wanted = listening();
+  reconciler.wake();
+  await clock.advance(300_000);
+  expect(new Set(gobgpd.take())).toEqual(new Set(["read", "sessions"])); // no session began anew
+  expect(reconciler.view).toMatchObject({ problem: undefined, cannotListen: expect.stringContaining("port 179") });
+  portTaken = false;
+  await clock.advance(31_000);
+  expect(gobgpd.state).toEqual(wanted);
+  expect(reconciler.view.cannotListen).toBeUndefined();
+});
+
+test("a gobgpd that can't listen is started without, and tries more and more seldom; another one tries at once", async () => {
+  gobgpd.deaf = true;
+  wanted = listening();
+  await begin();
+  expect(gobgpd.state).toMatchObject({ global: { listens: false }, peers: new Map([[PEER.neighbor, PEER]]) });
+  expect(reconciler.view).toMatchObject({ problem: undefined, cannotListen: "no listener" });
+  gobgpd.take();
+  await clock.advance(3_600_000);
+  const tries = gobgpd.take().filter((what) => what === "StopGlobal").length;
+  expect(tries).toBeGreaterThan(2);
+  expect(tries).toBeLessThan(8);
+  gobgpd.deaf = false;
+  gobgpd.kill();
+  gobgpd.problem = undefined;
+  await clock.advance(500);
+  expect(gobgpd.state).toEqual(wanted);
+  expect(reconciler.view.cannotListen).toBeUndefined();
 });
 
 test("sessions are read at their events, in groups, and now and then besides", async () => {

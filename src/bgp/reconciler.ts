@@ -1,9 +1,11 @@
 import type { Clock } from "../clock.ts";
 import type { Log } from "../log.ts";
 import type { Call } from "./calls.ts";
-import { type Daemon, type DaemonProblem, isEstablished, problemOf, type Session } from "./daemon.ts";
+import { CannotListen, type Daemon, type DaemonProblem, isEstablished, problemOf, type Session } from "./daemon.ts";
 import { diff } from "./diff.ts";
+import { Listener } from "./listener.ts";
 import type { BGPState } from "./model.ts";
+import { leaveRefused, NONE_REFUSED, type Refused, refusedOf } from "./refused.ts";
 import { revivals } from "./revive.ts";
 import { StuckBFD } from "./stuck-bfd.ts";
 
@@ -22,6 +24,8 @@ export interface ReconcilerDeps {
   readonly use: () => Use;
   /** Says what gobgpd shall hold now; `actual` is what it holds. Not asked while the use is not known. */
   readonly wanted: (actual: BGPState) => BGPState;
+  /** A program of this node listens on BGP's port. Asked only where gobgpd is to, and does not. */
+  readonly isPortTaken: () => boolean;
   /** Something of the view is new. */
   readonly changed: () => void;
   readonly metrics: ReconcilerMetrics;
@@ -39,6 +43,8 @@ export interface ReconcilerMetrics {
 export interface ReconcilerView {
   /** Why gobgpd does not do what it is told, and since when on the clock; undefined: it does. */
   readonly problem: (DaemonProblem & { readonly sinceMs: number }) | undefined;
+  /** Why gobgpd does not listen though it is to, in words, with the remedy: it holds no passive peer then. */
+  readonly cannotListen: string | undefined;
   /** What gobgpd holds, as it was told or last looked at; undefined: not known. */
   readonly held: BGPState | undefined;
   /** As they were last seen; the same array until they are read again. */
@@ -64,6 +70,8 @@ const BACK_OFF = {
   capMs: { Away: 250, Frozen: 5_000, TooOld: 5_000, Refused: 500 },
   refusedCapMs: 10_000,
 } as const;
+/** After something new was refused, all that gobgpd holds is read; it rests for so many times as long as that took. */
+const READ_SHARE = 10;
 /** A stream of events that ends sooner than this is a failure, in ms. */
 const SHORT_STREAM_MS = 1_000;
 
@@ -83,8 +91,13 @@ export class Reconciler {
   #sessionsAtMs: number | undefined;
   #sessionsDirty = true;
   readonly #stuckBFD = new StuckBFD();
-  /** Something of what is wanted was refused when it was told last. */
-  #refused = false;
+  readonly #listener: Listener;
+  /** What was refused when it was told last; not told again before `#retryMs`. */
+  #refused: Refused = NONE_REFUSED;
+  /** Something of what is wanted is left out as it was refused. */
+  #lacking = false;
+  /** How long it took to read what gobgpd holds after it had refused something new, in ms. */
+  #readAnewMs = 0;
   #problem: ReconcilerView["problem"];
   #failures = 0;
   #restUntilMs = Number.NEGATIVE_INFINITY;
@@ -99,11 +112,13 @@ export class Reconciler {
 
   constructor(deps: ReconcilerDeps) {
     this.#deps = deps;
+    this.#listener = new Listener(deps.isPortTaken);
   }
 
   get view(): ReconcilerView {
     return {
       problem: this.#problem,
+      cannotListen: this.#listener.why,
       held: this.#held,
       sessions: this.#sessions,
       sessionsAtMs: this.#sessionsAtMs,
@@ -151,11 +166,13 @@ export class Reconciler {
     if (this.#left) return this.#tellIdle();
     const startedMs = clock.now();
     try {
+      const deaf = this.#listener.why;
       const due = woken || this.#held === undefined || startedMs >= this.#dueMs();
       const worked = due ? await this.#reconcile() : false;
+      if (this.#listener.why !== deaf) this.#sessionsDirty = true;
       if (used === "Unused") this.#leave();
       await this.#readSessions();
-      if (!this.#refused || this.#left) this.#succeeded();
+      if (!this.#lacking || this.#left) this.#succeeded();
       if (worked) metrics.reconciled("ok", clock.now() - startedMs);
       if (!this.#woken) this.#tellIdle();
     } catch (error) {
@@ -177,12 +194,25 @@ export class Reconciler {
       metrics.driftFound(drift);
     }
     this.#openStream();
-    const want = wanted(actual);
+    const retries = clock.now() >= this.#retryMs;
+    if (retries) this.#refused = NONE_REFUSED;
+    const whole = this.#listener.possible(wanted(actual), actual, clock.now());
+    const want = leaveRefused(whole, actual, this.#refused);
     const calls = diff(want, actual);
-    if (calls.length > 0) await this.#apply(calls);
+    try {
+      if (calls.length > 0) await this.#apply(calls, want, retries);
+    } catch (error) {
+      if (!(error instanceof CannotListen)) throw error;
+      this.#deps.log.warn("gobgpd can't listen; going on without", { error });
+      this.#listener.failed(error.message, clock.now());
+      return await this.#reconcile();
+    }
     this.#held = want;
-    this.#refused = false;
-    this.#retryMs = Number.POSITIVE_INFINITY;
+    this.#lacking = want !== whole;
+    if (!this.#lacking) {
+      this.#refused = NONE_REFUSED;
+      this.#retryMs = Number.POSITIVE_INFINITY;
+    }
     if (drift > 0) metrics.driftRepaired(drift);
     // How many routes a peer was told of is read soon enough: a new route is one call.
     if (calls.some(({ do: what }) => what !== "AddRoutes" && what !== "DeleteRoutes")) this.#sessionsDirty = true;
@@ -190,14 +220,21 @@ export class Reconciler {
   }
 
   /** What it refuses holds back nothing else; how far it came otherwise, where it goes wrong, nobody knows. */
-  async #apply(calls: readonly Call[]): Promise<void> {
-    const { daemon } = this.#deps;
+  async #apply(calls: readonly Call[], want: BGPState, retries: boolean): Promise<void> {
+    const { clock, daemon } = this.#deps;
     this.#held = undefined;
+    this.#readAnewMs = 0;
     try {
       await daemon.apply(calls);
     } catch (error) {
-      this.#refused = problemOf(error).kind === "Refused";
-      if (this.#refused) this.#held = await daemon.read();
+      if (problemOf(error).kind !== "Refused" || error instanceof CannotListen) throw error;
+      const beganMs = clock.now();
+      this.#held = await daemon.read();
+      if (!retries) this.#readAnewMs = clock.now() - beganMs;
+      this.#lacking = true;
+      const refused = refusedOf(want, this.#held);
+      const others = diff(leaveRefused(want, this.#held, refused), this.#held);
+      this.#refused = others.length === 0 ? refused : NONE_REFUSED; // else it was not even told of all
       throw error;
     }
   }
@@ -277,6 +314,8 @@ export class Reconciler {
   #streamEnded(lastedMs: number): void {
     this.#stream = undefined;
     this.#held = undefined;
+    this.#refused = NONE_REFUSED;
+    this.#listener.forget();
     this.#sessionsDirty = true;
     if (lastedMs < SHORT_STREAM_MS) this.#restUntilMs = this.#deps.clock.now() + BACK_OFF.baseMs;
     this.wake();
@@ -306,7 +345,8 @@ export class Reconciler {
     }
     this.#failures++;
     const restMs = BACK_OFF.baseMs * 2 ** Math.min(this.#failures - 1, 10) * (1 - random() / 2);
-    this.#restUntilMs = clock.now() + Math.min(BACK_OFF.capMs[problem.kind], restMs);
+    const shortestMs = problem.kind === "Refused" ? READ_SHARE * this.#readAnewMs : 0;
+    this.#restUntilMs = clock.now() + Math.max(shortestMs, Math.min(BACK_OFF.capMs[problem.kind], restMs));
     this.#retryMs =
       problem.kind === "Refused" ? clock.now() + Math.min(BACK_OFF.refusedCapMs, restMs) : this.#restUntilMs;
     if (this.#held === undefined) this.#verifyMs = this.#retryMs;

@@ -21,11 +21,7 @@ export class RouteTable {
   /** Gives the routes, by prefix. `numbers`: of audiences, by key. */
   routes(numbers: ReadonlyMap<string, number>): ReadonlyMap<string, Route> {
     const routes = new Map<string, Route>();
-    for (const [prefix, { attributes, audience }] of this.#groups) {
-      const { communities, largeCommunities, localPref, med } = attributes;
-      const profile = audience && numbers.get(audience.key);
-      routes.set(prefix, { prefix, communities, largeCommunities, localPref, med, profile });
-    }
+    for (const [prefix, group] of this.#groups) routes.set(prefix, routeOf(prefix, group, numbers));
     return routes;
   }
 
@@ -36,4 +32,10 @@ export class RouteTable {
     this.#united.set(key, known);
     return known;
   }
+}
+
+/** Gives the route that follows a group. `numbers`: of audiences, by key. */
+export function routeOf(prefix: string, { attributes, audience }: Group, numbers: ReadonlyMap<string, number>): Route {
+  const { communities, largeCommunities, localPref, med } = attributes;
+  return { prefix, communities, largeCommunities, localPref, med, profile: audience && numbers.get(audience.key) };
 }

@@ -85,6 +85,16 @@ function world(count: number, { owner = "n1" }: { owner?: string } = {}) {
   return { clock, store, requests, told, results, state, writer, stop };
 }
 
+test("a look at all comes the later the more there are: what is announced goes before what is told", async () => {
+  const { clock, requests, writer, stop } = world(4_000);
+  writer.look("All");
+  await clock.advance(399);
+  expect(requests).toEqual([]);
+  await clock.advance(1);
+  expect(requests).not.toEqual([]);
+  await stop();
+});
+
 test("nothing is written while nothing is known; then each condition once, on the version that was seen", async () => {
   const { clock, requests, state, writer, told, stop } = world(2);
   state.views = false;

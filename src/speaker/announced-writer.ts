@@ -38,6 +38,11 @@ const WRITES_PER_SECOND = 50;
 const WORKERS = 4;
 /** After a change Services are looked at no sooner than this, in ms, so that changes that come together are one look. */
 const LOOK_MS = 250;
+/**
+ * A look at all Services comes no sooner than this for each of them, in ms: of 10 000 after a second. To write them takes
+ * minutes, and what has changed for so many is still being announced.
+ */
+const LOOK_AT_EACH_MS = 0.1;
 /** The next look begins after so many times as long as the last one took: a storm of changes takes no whole CPU. */
 const LOOK_SHARE = 8;
 /** What may be over in a moment is written when it has stayed the same for this long, in ms. */
@@ -78,8 +83,11 @@ export class AnnouncedWriter {
     if (keys === "All") this.#dirty = "All";
     else if (this.#dirty !== "All") for (const key of keys) this.#dirty.add(key);
     if (this.#ended) return;
-    const waitMs = Math.max(LOOK_MS, this.#notBeforeMs - this.#deps.clock.now());
-    this.#timer ??= this.#deps.clock.after(waitMs, () => {
+    if (this.#timer !== undefined) return;
+    const { clock, services } = this.#deps;
+    const allMs = this.#dirty === "All" ? services.list().length * LOOK_AT_EACH_MS : 0;
+    const waitMs = Math.max(LOOK_MS, allMs, this.#notBeforeMs - clock.now());
+    this.#timer = clock.after(waitMs, () => {
       this.#timer = undefined;
       const startedMs = this.#deps.clock.now();
       this.#lookNow();

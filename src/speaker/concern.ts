@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
+import type { IPPool } from "../api/ippool.ts";
 import type { Service } from "../api/objects.ts";
 import type { Speaker, SpeakerStatus } from "../api/speaker.ts";
 import { speakers } from "../kube/herald-resources.ts";
@@ -9,6 +10,11 @@ import type { Kept, Resource } from "../kube/resource.ts";
 /** A Service's conditions are written by the speakers themselves. */
 export function withoutConditions(service: Service): Kept {
   return { ...service, conditions: [] } as Kept;
+}
+
+/** What a pool counts, the controller writes: each time a Service gets an address. */
+export function withoutStatus(pool: IPPool): Kept {
+  return { ...pool, status: {} } as Kept;
 }
 
 /** Of what a Speaker shows, what other speakers go by on layer 2. */

@@ -1,17 +1,16 @@
 import type { IPPool } from "../api/ippool.ts";
 import { matchesSelector } from "../api/label-selector.ts";
-import { ANNOTATION } from "../api/names.ts";
-import type { EndpointSlice, IPFamily, Node, Service } from "../api/objects.ts";
+import type { IPFamily, Node } from "../api/objects.ts";
 import type { Speaker } from "../api/speaker.ts";
 import type { HeldIP } from "../bgp/held-ip.ts";
-import { type Candidate, type CandidateService, servingNodes } from "../election/candidates.ts";
+import type { Candidate } from "../election/candidates.ts";
 import { canonicalIP, parseIP } from "../ipam/addresses.ts";
 import { type AnnouncedPool, AnnouncedPools } from "../ipam/announced-pools.ts";
 import { overlap, parseSubnet, type Range } from "../ipam/ranges.ts";
 import type { NodeRecord, SegmentSnapshot } from "../l2/segment.ts";
 import type { IPIntent } from "./announcement.ts";
-import { assignedIPs } from "./assigned-ips.ts";
 import { type NodeInterface, onePerSegment, possibleInterfaces } from "./choose-interfaces.ts";
+import { heldIPs, type ServicesView } from "./held-ips.ts";
 import { Intents } from "./intent.ts";
 import type { Interface } from "./interfaces.ts";
 import { readIncarnation } from "./own-status.ts";
@@ -19,10 +18,7 @@ import { readClaims } from "./recorded-claims.ts";
 import type { SegmentInput } from "./segment-messages.ts";
 
 /** What a speaker knows from the API at one moment. */
-export interface ApiView {
-  readonly services: readonly Service[];
-  /** Gives the slices of a Service by "namespace/name". */
-  readonly slicesOf: (service: string) => readonly EndpointSlice[];
+export interface ApiView extends ServicesView {
   readonly nodes: readonly Node[];
   readonly pools: readonly IPPool[];
   readonly speakers: readonly Speaker[];
@@ -56,15 +52,15 @@ export function buildSegments(
   const opened = possibleOn(self)(interfaces.get(self) ?? []);
   const perInterface = new Map(own.map(({ name }) => [name, new Map<string, readonly Candidate[]>()]));
   const intents = new Intents(self, api.nodes, interfaces);
-  for (const [text, { services, assignedPool }] of held) {
-    const ip = parseIP(text);
-    if (ip === undefined) continue;
+  for (const [text, { serving, assignedPool }] of held) {
     const pool = pools.of(text, assignedPool);
     if (pool === undefined || pool.layer2.length === 0) {
       hearIntent(text, pool === undefined ? { what: "NoPool" } : { what: "NotAnnounced", pool: pool.name });
       continue;
     }
-    const intent = intents.of(ip, pool, servingNodes(services));
+    const ip = parseIP(text);
+    if (ip === undefined) continue;
+    const intent = intents.of(ip, pool, serving);
     const { interfaces: names, selected, candidates } = intent;
     hearIntent(text, { what: "Announced", candidates: intent });
     for (const name of names) if (selected || opened.has(name)) perInterface.get(name)?.set(text, candidates);
@@ -107,28 +103,6 @@ function possible(
       .flatMap((entry) => possibleInterfaces(entry.interfaces, available, ranges)),
   );
   return new Set(selecting);
-}
-
-/** Gives the IPs that Services hold, in canonical text. */
-export function heldIPs(api: Pick<ApiView, "services" | "slicesOf">): ReadonlyMap<string, HeldIP> {
-  const found = new Map<string, { readonly services: CandidateService[]; readonly assignedPool: string | undefined }>();
-  for (const service of api.services) {
-    const ips = new Set(assignedIPs(service).flatMap((ip) => canonicalIP(ip) ?? [])); // as frames have them
-    if (ips.size === 0) continue;
-    const slices = api.slicesOf(`${service.meta.namespace}/${service.meta.name}`);
-    for (const ip of ips) {
-      const family = ip.includes(":") ? "IPv6" : "IPv4";
-      const candidate: CandidateService = {
-        externalTrafficPolicy: service.externalTrafficPolicy,
-        endpoints: slices.filter(({ addressType }) => addressType === family).flatMap(({ endpoints }) => endpoints),
-      };
-      const sharers = found.get(ip)?.services;
-      const assignedPool = service.meta.annotations[ANNOTATION.assignedPool];
-      if (sharers === undefined) found.set(ip, { services: [candidate], assignedPool });
-      else sharers.push(candidate);
-    }
-  }
-  return found;
 }
 
 function nodeInterfaces(speaker: Speaker): readonly NodeInterface[] {

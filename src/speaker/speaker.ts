@@ -20,8 +20,11 @@ import type { IPIntent } from "./announcement.ts";
 import { BGPRole, type BGPSnapshot } from "./bgp/bgp-role.ts";
 import { createBGPMetrics } from "./bgp/metrics.ts";
 import { PeerTeller } from "./bgp/peer-teller.ts";
+import { isPortTaken } from "./bgp/port-taken.ts";
 import { probePeer } from "./bgp/probe.ts";
-import { layer2Of, leanSpeakers, sameButVersion, sessionsOf, withoutConditions } from "./concern.ts";
+import { SecretsReading } from "./bgp/secrets-reading.ts";
+import { layer2Of, leanSpeakers, sameButVersion, sessionsOf, withoutConditions, withoutStatus } from "./concern.ts";
+import { heldIPs } from "./held-ips.ts";
 import { type Interface, machine, usableInterfaces } from "./interfaces.ts";
 import { createSpeakerMetrics, type SpeakerMetrics } from "./metrics.ts";
 import { watchNodeProxy } from "./node-proxy.ts";
@@ -30,7 +33,7 @@ import { ownStatus } from "./own-status.ts";
 import type { Leave, SegmentInput, SegmentState } from "./segment-messages.ts";
 import { type Heard, SegmentThread } from "./segment-thread.ts";
 import { ServiceTeller } from "./service-teller.ts";
-import { type ApiView, buildSegments, heldIPs } from "./snapshot.ts";
+import { type ApiView, buildSegments } from "./snapshot.ts";
 import { SpeakerStatusWriter } from "./speaker-status.ts";
 import { tellChanges } from "./tell-changes.ts";
 
@@ -63,6 +66,8 @@ const SETTLE_MS = 5;
 const SETTLE_SHARE = 3;
 /** How often the machine's interfaces are looked at, in ms; losing one is noticed by the packet socket at once. */
 const INTERFACES_MS = 1_000;
+/** RFC 4271. */
+const BGP_PORT = 179;
 
 /** Runs a speaker until aborted: then it sees to it that nothing is lost and returns. Rejects when it can't go on. */
 export async function runSpeaker(deps: SpeakerDeps): Promise<void> {
@@ -80,6 +85,7 @@ class SpeakerRole {
   readonly #pods: Store<SpeakerPod>;
   readonly #peers: Store<BGPPeer>;
   readonly #secrets: Store<Secret>;
+  readonly #secretsReading: SecretsReading;
   readonly #bgp: BGPRole;
   readonly #peerTeller: PeerTeller;
   readonly #thread: SegmentThread;
@@ -118,11 +124,13 @@ class SpeakerRole {
     this.#pods = new Store({}, log);
     this.#peers = new Store({}, log);
     this.#secrets = new Store({}, log);
+    this.#secretsReading = new SecretsReading(deps.namespace, () => this.#secrets.synced);
     this.#peerTeller = new PeerTeller({ ...deps, peers: this.#peers, dropped: this.#metrics.eventDropped });
     this.#bgp = new BGPRole({
       ...deps,
       metrics: createBGPMetrics(deps.registry),
       probe: probePeer,
+      isPortTaken: () => isPortTaken(BGP_PORT),
       touched: () => this.#showStatus(),
       tell: (news) => this.#peerTeller.tell(news),
     });
@@ -154,11 +162,13 @@ class SpeakerRole {
       this.#reflect(services, this.#services, withoutConditions),
       this.#reflect(endpointSlices, this.#slices),
       this.#reflect(nodes, this.#nodes),
-      this.#reflect(ipPools, this.#pools),
+      this.#reflect(ipPools, this.#pools, withoutStatus),
       this.#reflect(leanSpeakers(this.#deps.node), this.#speakers, layer2Of),
       this.#reflect(speakerPods(this.#deps.namespace), this.#pods),
       this.#reflect(bgpPeers, this.#peers),
-      this.#reflect(secretsIn(this.#deps.namespace), this.#secrets),
+      this.#reflect(secretsIn(this.#deps.namespace), this.#secrets, undefined, (error) => {
+        if (this.#secretsReading.failed(error)) this.#wake(true);
+      }),
       this.#bgp.run(this.#end.signal),
       this.#followNodeProxy(),
       this.#teller.run(this.#end.signal),
@@ -187,12 +197,13 @@ class SpeakerRole {
     resource: Resource<T>,
     store: Store<T>,
     concern: (object: T) => Kept = (object) => object,
+    failed?: (error: unknown) => void,
   ): Promise<void> {
     const { client, clock, random, log } = this.#deps;
     store.onChange(({ before, after }) =>
       this.#wake(!sameButVersion(before && concern(before), after && concern(after))),
     );
-    const reflector = new Reflector({ client, resource, store, clock, random, log });
+    const reflector = new Reflector({ client, resource, store, clock, random, log, ...(failed && { failed }) });
     void reflector.whenSynced().then(() => this.#wake(true));
     return reflector.run(this.#end.signal);
   }
@@ -228,7 +239,7 @@ class SpeakerRole {
       this.#segmentInputs = buildSegments(this.#deps.node, api, this.#interfaces, hear, held);
       const bgp = {
         ...{ nodes: api.nodes, pools: api.pools, held },
-        ...{ peers: this.#peers.list(), secrets: this.#secrets.list() },
+        ...{ peers: this.#peers.list(), secrets: this.#secrets.list(), secretsUnread: this.#secretsReading.unread },
       };
       this.#teller.setIntents({ intents, ready: api.ready, bgp });
       this.#tellBGP(bgp);
@@ -255,10 +266,10 @@ class SpeakerRole {
     };
   }
 
-  /** What BGP goes by is told once all of it is read: what is missing would be withdrawn. */
-  #tellBGP(known: Pick<BGPSnapshot, "peers" | "secrets" | "pools" | "held">): void {
+  /** What BGP goes by is told once all of it is read: what is missing would be withdrawn. Secrets that can't be are not waited for. */
+  #tellBGP(known: Pick<BGPSnapshot, "peers" | "secrets" | "secretsUnread" | "pools" | "held">): void {
     const needsSecrets = this.#peers.list().some(({ spec }) => spec.passwordSecretRef !== undefined);
-    if (!this.#peers.synced || (needsSecrets && !this.#secrets.synced)) return;
+    if (!this.#peers.synced || (needsSecrets && this.#secretsReading.isOpen)) return;
     this.#bgp.setSnapshot({
       ...known,
       node: this.#nodes.get(this.#deps.node),

@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,6 +8,7 @@ import { type handleUnaryCall, Server, ServerCredentials, type ServerWritableStr
 import { loadSync } from "@grpc/proto-loader";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import type { Call } from "../../src/bgp/calls.ts";
+import { CannotListen } from "../../src/bgp/daemon.ts";
 import { diff } from "../../src/bgp/diff.ts";
 import { Gobgp } from "../../src/bgp/gobgp.ts";
 import type { BGPState } from "../../src/bgp/model.ts";
@@ -74,6 +77,27 @@ describe("with a gobgpd that", () => {
     await ended.promise;
     await pair.restart();
     await sleep(150); // the connection is tried again after 100 ms
+    await bring(wantedWith());
+  });
+
+  test("finds its port taken: it says so, and starts without the listener; with it when it may", async () => {
+    await pair.restart();
+    const code = 'require("net").createServer().listen(179, "0.0.0.0", () => console.log("listens"))';
+    const other = spawn("ip", ["netns", "exec", pair.nodeNetns, process.execPath, "--eval", code]);
+    onTestFinished(() => void other.kill("SIGKILL"));
+    await once(other.stdout, "data");
+    const global = { asn: NODE.as, routerID: NODE.ipv4, listens: true };
+    const start = () => pair.gobgp.apply([{ do: "StartGlobal", global }]);
+    await expect(start()).rejects.toBeInstanceOf(CannotListen);
+    await expect(start()).rejects.toThrow(/TCP port 179 .*address already in use/);
+    expect((await pair.gobgp.read()).global).toBeUndefined();
+    await bring(wantedWith());
+    await established();
+    other.kill("SIGKILL");
+    await once(other, "exit");
+    await bring(wantedWith({ global }));
+    await established();
+    await pair.restart(); // one that listens can't start anew
     await bring(wantedWith());
   });
 

@@ -6,6 +6,7 @@ import type { Session } from "../../src/bgp/daemon.ts";
 import type { HeldIP } from "../../src/bgp/held-ip.ts";
 import type { Peer } from "../../src/bgp/model.ts";
 import type { BGPInterface, BGPNode } from "../../src/bgp/node.ts";
+import { servingNodes } from "../../src/election/candidates.ts";
 
 /** Objects for tests of BGP: each with what is usual, but for what a test gives. */
 
@@ -124,5 +125,5 @@ export function poolOf(name: string, addresses: string[], entries: readonly Part
 /** An IP of one Service with serving endpoints on these nodes. */
 export function heldOn(nodes: readonly string[], policy: "Cluster" | "Local" = "Cluster", pool = "p"): HeldIP {
   const endpoints = nodes.map((nodeName): Endpoint => ({ nodeName, serving: true }));
-  return { services: [{ externalTrafficPolicy: policy, endpoints }], assignedPool: pool };
+  return { serving: servingNodes([{ externalTrafficPolicy: policy, endpoints }]), assignedPool: pool };
 }

@@ -41,7 +41,10 @@ test("docs/responder.md explains exactly the counters that there are", () => {
 });
 
 test("docs/bgp.md explains errors of sessions by the words that they begin with", () => {
-  const sources = ["src/speaker/bgp/session-story.ts", "src/speaker/bgp/own-bgp.ts", "src/bgp/peers.ts"];
+  const sources = [
+    ...["src/speaker/bgp/session-story.ts", "src/speaker/bgp/own-bgp.ts", "src/speaker/bgp/secrets-reading.ts"],
+    ...["src/bgp/peers.ts", "src/bgp/listener.ts", "src/bgp/gobgp.ts"],
+  ];
   const said = sources.flatMap((file) =>
     [...read(file).matchAll(/`([^`]*)`|"([^"]*)"/g)].map(([, long, text = ""]) =>
       (long ?? text).replaceAll(/\$\{[^}]*\}/g, "..."),

@@ -1,5 +1,5 @@
 import type { Call } from "../../src/bgp/calls.ts";
-import { type Daemon, DaemonError, type DaemonProblemKind, type Session } from "../../src/bgp/daemon.ts";
+import { CannotListen, type Daemon, DaemonError, type DaemonProblemKind, type Session } from "../../src/bgp/daemon.ts";
 import type { BGPState, Peer, Route } from "../../src/bgp/model.ts";
 import { sessionOf } from "./bgp-world.ts";
 
@@ -19,6 +19,8 @@ export class FakeGobgpd implements Daemon {
   problem: DaemonProblemKind | undefined;
   /** A call that it does not take; undefined: it takes all. */
   refuses: Call["do"] | undefined;
+  /** It can't listen on its port. */
+  deaf = false;
   /** What it was asked, and the name of each call that it was told, in order. */
   readonly log: string[] = [];
   /** By neighbor, what its session shows besides the rest; up by default. */
@@ -39,6 +41,7 @@ export class FakeGobgpd implements Daemon {
     for (const call of calls) {
       this.#note(call.do);
       if (call.do === this.refuses) throw new DaemonError("Refused", `no ${call.do}`);
+      if (call.do === "StartGlobal" && call.global.listens && this.deaf) throw new CannotListen("no listener");
       this.state = applied(this.state, call);
     }
   }

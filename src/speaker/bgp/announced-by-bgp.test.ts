@@ -69,6 +69,15 @@ test.each<{ name: string; given: Given; want: readonly [string, boolean, string]
     want: ["BGP", false, "advertised from 2 nodes to a, b, without a session on n3"],
   },
   {
+    name: "over sessions whose password can't be read now",
+    given: {
+      peers: peers({ passwordSecretRef: { name: "s", key: "k" } }),
+      secretsUnread: "Secrets of namespace herald can't be read",
+      up: { n1: ["a", "b"], n2: ["a", "b"] },
+    },
+    want: ["BGP", false, "advertised from 2 nodes to a, b, without a session on n3"],
+  },
+  {
     name: "from those whose speaker is away",
     given: { presence: (node) => (node === "n3" ? "Away" : "Speaking") },
     want: ["BGP", true, "advertised from 3 nodes to a, b"],

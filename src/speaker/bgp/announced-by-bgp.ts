@@ -6,6 +6,7 @@ import type { Speaker } from "../../api/speaker.ts";
 import { Announcers, type IPAnnouncers, type NodeOutcome } from "../../bgp/announcers.ts";
 import type { HeldIP } from "../../bgp/held-ip.ts";
 import type { BGPNode } from "../../bgp/node.ts";
+import { secretsOf } from "../../bgp/peers.ts";
 import type { Presence } from "../presence.ts";
 
 /** What is to be said of an IP as far as BGP goes. */
@@ -24,6 +25,8 @@ export interface BGPWorld {
   readonly speakers: readonly Speaker[];
   readonly peers: readonly BGPPeer[];
   readonly secrets: readonly Secret[];
+  /** Why the Secrets could not be read yet, in words; undefined: they were. */
+  readonly secretsUnread?: string | undefined;
   readonly pools: readonly IPPool[];
   readonly held: ReadonlyMap<string, HeldIP>;
   /** What a node's speaker can do; where it is dead, its sessions are not what it said last. */
@@ -68,7 +71,7 @@ function announcersOf({ nodes, speakers, ...view }: BGPWorld): Announcers {
       withdrawn: bgp?.withdrawn,
     };
   });
-  const secrets = new Map(view.secrets.map((secret) => [secret.meta.name, secret]));
+  const secrets = secretsOf(view.secrets, view.secretsUnread);
   return new Announcers(all, { peers: view.peers, pools: view.pools, secrets });
 }
 

@@ -19,6 +19,7 @@ let role: BGPRole;
 let news: string[];
 let touched: number;
 let answer: ProbeAnswer;
+let portTaken: boolean;
 let stop: AbortController;
 let running: Promise<void>;
 
@@ -28,6 +29,7 @@ beforeEach(() => {
   news = [];
   touched = 0;
   answer = { what: "Silent" };
+  portTaken = false;
   stop = new AbortController();
   role = newRole();
 });
@@ -46,6 +48,7 @@ function newRole(): BGPRole {
     metrics: createBGPMetrics(new Registry()),
     drainDelayMs: DRAIN_MS,
     probe: async () => answer,
+    isPortTaken: () => portTaken,
     touched: () => touched++,
     tell: ({ name, up, cause }) => news.push(`${name} ${up ? "up" : `down: ${cause}`}`),
   });
@@ -56,6 +59,7 @@ function newRole(): BGPRole {
 interface Given {
   readonly peers?: BGPSnapshot["peers"];
   readonly secrets?: BGPSnapshot["secrets"];
+  readonly secretsUnread?: string;
   readonly held?: readonly string[];
   readonly evacuating?: boolean;
   readonly recorded?: boolean;
@@ -64,11 +68,13 @@ interface Given {
 
 async function api(given: Given = {}) {
   const { peers = [peerOf("a")], secrets = [], held = [IP], evacuating = false, recorded = false, interfaces } = given;
+  const { secretsUnread } = given;
   const { node, interfaces: usual } = nodeOf("n1");
   role.setSnapshot({
     node: { ...node, unschedulable: false },
     peers,
     secrets,
+    secretsUnread,
     pools: [poolOf("p", ["198.51.100.0/24", "2001:db8:1::/112"])],
     held: new Map(held.map((ip) => [ip, heldOn(["n1"])])),
     interfaces: interfaces ?? usual.map((one) => ({ ...one, mac: "", linkLocal: "", gateways: [] })),
@@ -157,6 +163,58 @@ test("a session without its Secret stays closed, and one with it opens when it c
   expect(gobgpd.take()).toContain("ReplacePeer");
   await api({ peers, secrets: [] });
   expect([...gobgpd.state.peers.keys()]).toEqual(["192.0.2.1"]);
+});
+
+test("while Secrets can't be read, a session that needs one stays closed and says why, and the others go on", async () => {
+  const peers = [peerOf("a"), peerOf("b", { peerAddress: "192.0.2.2", passwordSecretRef: { name: "s", key: "k" } })];
+  await api({ peers, secretsUnread: "Secrets of namespace herald can't be read: 403" });
+  expect([...gobgpd.state.peers.keys()]).toEqual(["192.0.2.1"]);
+  expect(condition("PeerRefused")).toBe("True SecretsUnreadable");
+  const [a, b] = role.status?.peers ?? [];
+  expect(a).toMatchObject({ state: "Established" });
+  expect(b).toMatchObject({ state: "Refused", lastError: "Secrets of namespace herald can't be read: 403" });
+  await api({ peers, secrets: [secretOf("s", { k: "one" })] });
+  expect(gobgpd.state.peers.get("192.0.2.2")?.password).toBe("one");
+  expect(condition("PeerRefused")).toBe("False NoneRefused");
+});
+
+test("while Secrets can't be read, a session that has its password goes on; one without is closed", async () => {
+  const peers = [
+    peerOf("a", { passwordSecretRef: { name: "s", key: "k" } }),
+    peerOf("b", { peerAddress: "192.0.2.2" }),
+  ];
+  await api({ peers, secrets: [secretOf("s", { k: "one" })] });
+  stop.abort();
+  await running;
+  stop = new AbortController();
+  role = newRole();
+  gobgpd.take();
+  const unread = { secretsUnread: "Secrets of namespace herald can't be read: 403" };
+  await api({ peers, ...unread });
+  await clock.advance(60_000);
+  expect(new Set(gobgpd.take())).toEqual(new Set(["read", "sessions"]));
+  expect(role.status).toMatchObject({ sessions: "2/2" });
+  expect(condition("PeerRefused")).toBe("False NoneRefused");
+  const both = peers.map((peer) => ({ ...peer, spec: { ...peer.spec, passwordSecretRef: { name: "s", key: "k" } } }));
+  await api({ peers: both, ...unread });
+  expect([...gobgpd.state.peers.keys()]).toEqual(["192.0.2.1"]);
+});
+
+test("where something else has port 179, the peers that need it are refused, and no other", async () => {
+  portTaken = true;
+  const peers = [peerOf("a"), peerOf("b", { peerAddress: "192.0.2.2", passive: true })];
+  await api({ peers });
+  expect([...gobgpd.state.peers.keys()]).toEqual(["192.0.2.1"]);
+  expect(routes()).toEqual([ROUTE]);
+  expect(condition("PeerRefused")).toBe("True CannotListen");
+  expect(condition("GobgpUnavailable")).toBe("False Available");
+  expect(role.status?.peers[1]?.lastError).toContain("TCP port 179");
+  await clock.advance(20_000);
+  expect(news).toEqual([]);
+  portTaken = false;
+  await clock.advance(60_000);
+  expect(role.status).toMatchObject({ sessions: "2/2" });
+  expect(condition("PeerRefused")).toBe("False NoneRefused");
 });
 
 test("a next hop that is missing is told", async () => {

@@ -8,7 +8,9 @@ import type { HeldIP } from "../../bgp/held-ip.ts";
 import { keepAS } from "../../bgp/keep-as.ts";
 import type { BGPState } from "../../bgp/model.ts";
 import type { BGPNode } from "../../bgp/node.ts";
+import { type NodePeers, secretsOf } from "../../bgp/peers.ts";
 import { Reconciler, type ReconcilerView, type Use } from "../../bgp/reconciler.ts";
+import { keepPasswords } from "../../bgp/unread-passwords.ts";
 import type { Cancel, Clock } from "../../clock.ts";
 import type { WantedCondition } from "../../kube/conditions.ts";
 import type { Log } from "../../log.ts";
@@ -17,6 +19,7 @@ import type { Leave } from "../segment-messages.ts";
 import { bgpConditions } from "./bgp-conditions.ts";
 import { type DrainPhase, drainPhase } from "./drain.ts";
 import type { BGPMetrics } from "./metrics.ts";
+import { outcomesNow } from "./outcomes-now.ts";
 import { type BGPStatus, ownBGP, withoutCounts } from "./own-bgp.ts";
 import { type SessionNews, SessionStories } from "./session-stories.ts";
 
@@ -28,6 +31,8 @@ export interface BGPRoleDeps {
   readonly metrics: BGPMetrics;
   readonly drainDelayMs: number;
   readonly probe: ConstructorParameters<typeof SessionStories>[0]["probe"];
+  /** A program of this node listens on BGP's port. */
+  readonly isPortTaken: () => boolean;
   /** What the Speaker shows of BGP is new. */
   readonly touched: () => void;
   readonly tell: (news: SessionNews) => void;
@@ -39,6 +44,8 @@ export interface BGPSnapshot {
   readonly node: Node | undefined;
   readonly peers: readonly BGPPeer[];
   readonly secrets: readonly Secret[];
+  /** Why the Secrets could not be read yet, in words; undefined: they were. */
+  readonly secretsUnread?: string | undefined;
   readonly pools: readonly IPPool[];
   readonly held: ReadonlyMap<string, HeldIP>;
   readonly interfaces: readonly Interface[];
@@ -78,7 +85,7 @@ export class BGPRole {
 
   constructor(deps: BGPRoleDeps) {
     this.#deps = deps;
-    const { daemon, clock, random, log, metrics, probe, tell } = deps;
+    const { daemon, clock, random, log, metrics, probe, isPortTaken, tell } = deps;
     this.#stories = new SessionStories({ clock, probe, tell, changed: () => this.#show() });
     this.#reconciler = new Reconciler({
       daemon,
@@ -88,6 +95,7 @@ export class BGPRole {
       metrics,
       use: () => this.#use(),
       wanted: (actual) => this.#wanted(actual),
+      isPortTaken,
       changed: () => this.#look(),
     });
   }
@@ -108,7 +116,7 @@ export class BGPRole {
     this.#problemTimer?.();
   }
 
-  /** Takes what the API says now. All that BGP goes by must have been read: what is missing in it is withdrawn. */
+  /** Takes what the API says now. All that BGP goes by, but for the Secrets, must have been read: what is missing in it is withdrawn. */
   setSnapshot(snapshot: BGPSnapshot): void {
     this.#snapshot = snapshot;
     this.#decide();
@@ -153,8 +161,8 @@ export class BGPRole {
     if (node === undefined || snapshot === undefined) return;
     const { peers, pools } = snapshot;
     const held: BGPSnapshot["held"] = peers.length === 0 ? new Map() : snapshot.held; // nobody is told, whatever is held
-    const secrets = new Map(snapshot.secrets.map((secret) => [secret.meta.name, secret]));
-    this.#desired = desired(node, { peers, secrets, pools, held });
+    const secrets = secretsOf(snapshot.secrets, snapshot.secretsUnread);
+    this.#desired = desired(node, { peers, secrets, pools, held }, this.#desired);
     this.#everUsed ||= snapshot.recorded || this.#desired.state.global !== undefined;
     this.#reconciler.wake();
     this.#look();
@@ -186,7 +194,7 @@ export class BGPRole {
 
   #wanted(actual: BGPState): BGPState {
     if (this.#desired === undefined) return actual;
-    const state = keepAS(this.#desired, actual);
+    const state = keepPasswords(keepAS(this.#desired, actual), this.#desired.peers, actual);
     if (this.#closing) return { ...state, global: undefined, peers: new Map(), routes: new Map() };
     if (this.#phase() !== "Draining") return state;
     // A node that is about to leave takes nothing new: one that was drained before its speaker restarted stays so.
@@ -195,15 +203,20 @@ export class BGPRole {
 
   /** Takes what gobgpd and its sessions are like now. */
   #look(): void {
-    const outcomes = this.#desired?.peers ?? new Map();
-    this.#stories.look(outcomes, this.#reconciler.view);
+    this.#stories.look(this.#outcomes(), this.#reconciler.view);
     this.#show();
+  }
+
+  /** What becomes of the BGPPeers now. */
+  #outcomes(): NodePeers["outcomes"] {
+    return this.#desired === undefined ? new Map() : outcomesNow(this.#desired.peers, this.#reconciler.view);
   }
 
   #show(): void {
     const { clock, metrics, touched } = this.#deps;
     if (this.#desired === undefined) return;
-    const { state, peers: outcomes } = this.#desired;
+    const { state } = this.#desired;
+    const outcomes = this.#outcomes();
     const view = this.#shownView();
     const sessions = new Map(view.sessions.map((session) => [session.neighbor, session]));
     const stories = this.#stories.told;

@@ -18,7 +18,7 @@ test.each([
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
-  expect(await probePeer({ address: "127.0.0.1", port, localAddress: "127.0.0.2" })).toEqual(want);
+  expect(await probePeer({ address: "127.0.0.1", port, localAddress: "127.0.0.2", bindInterface: "lo" })).toEqual(want);
   server.close();
 });
 
@@ -28,7 +28,10 @@ test("a port where nobody listens", async () => {
   const { port } = server.address() as AddressInfo;
   server.close();
   await once(server, "close");
-  expect(await probePeer({ address: "127.0.0.1", port, localAddress: undefined })).toEqual({ what: "Refused" });
+  const target = { address: "127.0.0.1", port, localAddress: undefined };
+  expect(await probePeer({ ...target, bindInterface: undefined })).toEqual({ what: "Refused" });
+  expect(await probePeer({ ...target, bindInterface: "lo" })).toEqual({ what: "Refused" });
+  expect(await probePeer({ ...target, bindInterface: "vrf-a" })).toEqual({ what: "Elsewhere" });
 });
 
 function inTwoParts(socket: Socket): void {

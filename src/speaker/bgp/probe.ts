@@ -1,4 +1,6 @@
-import { connect } from "node:net";
+import { createSocket } from "node:dgram";
+import { connect, isIPv6 } from "node:net";
+import { networkInterfaces } from "node:os";
 import { decodeOpen, messageLength } from "./open-message.ts";
 
 export interface ProbeTarget {
@@ -6,10 +8,14 @@ export interface ProbeTarget {
   readonly port: number;
   /** Where the session would come from; undefined: what the routes say. */
   readonly localAddress: string | undefined;
+  /** The interface that the session is bound to; undefined: what the routes say. */
+  readonly bindInterface: string | undefined;
 }
 
 /** What a peer says to a connection of our own, which is never signed with a password. */
 export type ProbeAnswer =
+  /** It was not asked: the routes lead elsewhere than the session goes, where another may have the address. */
+  | { readonly what: "Elsewhere" }
   /** Nothing listens there. */
   | { readonly what: "Refused" }
   /** The network leads nowhere. */
@@ -41,7 +47,32 @@ const BY_CODE: Readonly<Record<string, ProbeAnswer>> = {
 };
 
 /** Connects to a peer, listens for its OPEN, and hangs up. Never rejects. */
-export function probePeer({ address, port, localAddress }: ProbeTarget): Promise<ProbeAnswer> {
+export async function probePeer(target: ProbeTarget): Promise<ProbeAnswer> {
+  const { address, bindInterface } = target;
+  if (bindInterface !== undefined && !(await leadsOver(address, bindInterface))) return { what: "Elsewhere" };
+  return await connectTo(target);
+}
+
+/** Tells whether the node's routes lead to an address over this interface: from one of its own addresses, that is. Sends nothing. */
+function leadsOver(address: string, name: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = createSocket(isIPv6(address) ? "udp6" : "udp4");
+    const end = (found: boolean) => {
+      socket.close();
+      resolve(found);
+    };
+    socket.on("error", () => end(false));
+    socket.connect(DISCARD_PORT, address, () => {
+      const source = socket.address().address;
+      end((networkInterfaces()[name] ?? []).some((one) => one.address === source));
+    });
+  });
+}
+
+/** RFC 863; any would do. */
+const DISCARD_PORT = 9;
+
+function connectTo({ address, port, localAddress }: ProbeTarget): Promise<ProbeAnswer> {
   return new Promise((resolve) => {
     const socket = connect({ host: address, port, ...(localAddress !== undefined && { localAddress }) });
     let heard: Uint8Array = new Uint8Array();

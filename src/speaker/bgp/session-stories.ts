@@ -114,5 +114,10 @@ export class SessionStories {
 
 /** Whether what a peer answered still says something. */
 function sameWay(a: Peer, b: Peer): boolean {
-  return a.port === b.port && a.localAddress === b.localAddress && a.password === b.password;
+  return (
+    a.port === b.port &&
+    a.localAddress === b.localAddress &&
+    a.bindInterface === b.bindInterface &&
+    a.password === b.password
+  );
 }

@@ -97,6 +97,16 @@ test.each<{ name: string; sights: readonly Sight[]; want: string | undefined }>(
     want: "wrong AS suspected",
   },
   {
+    name: "is refused again and again after it fell, by a gobgpd that counts anew",
+    sights: [
+      { session: { ...UP, notificationsReceived: 7 } },
+      { session: { ...FALLEN, notificationsReceived: 8 } },
+      { session: {} },
+      { session: { notificationsReceived: 2 }, atMs: 12_000 },
+    ],
+    want: "wrong AS suspected",
+  },
+  {
     name: "is ended by BFD again and again",
     sights: [{ peer: { bfd: BFD }, session: { bfd: "Down", notificationsSent: 1 } }],
     want: "whether the peer has BFD switched on",
@@ -118,14 +128,30 @@ test.each<{ name: string; sights: readonly Sight[]; want: string | undefined }>(
     want: "router advertisements",
   },
   {
-    name: "is bound to an interface",
-    sights: [{ peer: { bindInterface: "vrf-a" } }, { peer: { bindInterface: "vrf-a" }, atMs: 9_000 }],
+    name: "is bound to an interface over which nobody else's connection goes",
+    sights: [
+      { peer: { bindInterface: "vrf-a" } },
+      { peer: { bindInterface: "vrf-a" }, probe: { what: "Elsewhere" }, atMs: 9_000 },
+    ],
     want: "no session over vrf-a yet",
+  },
+  {
+    name: "is bound to an interface over which the peer answers",
+    sights: [{ peer: { bindInterface: "eth1" }, probe: { what: "Refused" } }],
+    want: "nothing listens on 192.0.2.1 port 179",
   },
   {
     name: "fell as the peer did not speak any more",
     sights: [{ session: UP }, { session: { flaps: 1, notificationsSent: 1, establishedAtMs: 500 } }],
     want: "hold timer expired: nothing was heard from the peer for 9 s",
+  },
+  {
+    name: "fell as the peer did not speak any more, for as long as was agreed with it",
+    sights: [
+      { session: { ...UP, holdTime: 3 } },
+      { session: { flaps: 1, notificationsSent: 1, establishedAtMs: 500 } },
+    ],
+    want: "nothing was heard from the peer for 3 s",
   },
   {
     name: "fell as BFD heard nothing",
@@ -207,8 +233,8 @@ test("a peer is asked after 3 s, and not where it is to connect itself", () => {
       nowMs,
     });
   expect(ask(3_999)).toBeUndefined();
-  expect(ask(4_000)).toEqual({ address: "192.0.2.1", port: 179, localAddress: undefined });
+  expect(ask(4_000)).toEqual({ address: "192.0.2.1", port: 179, localAddress: undefined, bindInterface: undefined });
+  expect(ask(4_000, { bindInterface: "eth1" })).toMatchObject({ bindInterface: "eth1" });
   expect(ask(4_000, { passive: true })).toBeUndefined();
-  expect(ask(4_000, { bindInterface: "vrf-a" })).toBeUndefined();
   expect(ask(4_000, {}, UP)).toBeUndefined();
 });

@@ -13,6 +13,8 @@ export interface SessionStory {
   readonly fall: string | undefined;
   /** How often it went down. */
   readonly falls: number;
+  /** The hold time that was agreed on last, in seconds; undefined: it was never up. */
+  readonly holdTime: number | undefined;
   readonly counters: Counters;
   /** As they were when it went down. */
   readonly base: Counters;
@@ -46,12 +48,12 @@ export function continueStory(before: SessionStory | undefined, sight: SessionSi
   const up = session?.state === "Established";
   const counters = session ?? before?.counters ?? NO_COUNTERS;
   const fell = before?.up === true && (!up || counters.flaps > before.counters.flaps);
-  const fall = fell ? whyItFell(before.counters, sight) : before?.fall;
+  const fall = fell ? whyItFell(before, sight) : before?.fall;
   const turned = before === undefined || fell || up !== before.up;
   const sinceMs = turned ? ((up ? session.establishedAtMs : undefined) ?? nowMs) : before.sinceMs;
   // What never was up has had all its counts since it was opened.
   const beginning = session?.establishedAtMs === undefined ? NO_COUNTERS : counters;
-  const base = before === undefined ? beginning : turned ? counters : before.base;
+  const base = before === undefined ? beginning : turned ? counters : baseNow(before, counters);
   const since = { base, fell: fall !== undefined, downMs: nowMs - sinceMs };
   const text = up || session === undefined ? undefined : (whyItIsDown(since, sight) ?? whyItWaits(since, sight));
   const told = text ?? (fell ? fall : undefined);
@@ -62,28 +64,35 @@ export function continueStory(before: SessionStory | undefined, sight: SessionSi
     lastError: same && !fell ? before?.lastError : { text: told ?? "", atMs: nowMs },
     fall,
     falls: (before?.falls ?? 0) + (fell ? 1 : 0),
+    holdTime: (up ? session.holdTime : undefined) ?? before?.holdTime,
     counters: countersOf(counters),
     base: countersOf(base),
   };
 }
 
-/** Says whom to ask why a session does not come up; undefined: nobody, or not yet. Behind a VRF another might answer. */
-export function probeTarget(story: SessionStory, { peer, session, nowMs }: SessionSight): ProbeTarget | undefined {
-  const { neighbor: address, port, localAddress } = peer;
-  if (story.up || session === undefined || nowMs - story.sinceMs < PROBE_AFTER_MS) return undefined;
-  if (peer.passive || peer.unnumbered || peer.bindInterface !== undefined) return undefined;
-  return { address, port, localAddress };
+/** A peer that is made anew counts from 0 again. */
+function baseNow(before: SessionStory, now: Counters): Counters {
+  const names = ["flaps", "notificationsSent", "notificationsReceived"] as const;
+  return names.some((name) => now[name] < before.counters[name]) ? NO_COUNTERS : before.base;
 }
 
-function whyItFell(before: Counters, { peer, renewed, session }: SessionSight): string {
+/** Says whom to ask why a session does not come up; undefined: nobody, or not yet. */
+export function probeTarget(story: SessionStory, { peer, session, nowMs }: SessionSight): ProbeTarget | undefined {
+  const { neighbor: address, port, localAddress, bindInterface } = peer;
+  if (story.up || session === undefined || nowMs - story.sinceMs < PROBE_AFTER_MS) return undefined;
+  if (peer.passive || peer.unnumbered) return undefined;
+  return { address, port, localAddress, bindInterface };
+}
+
+function whyItFell(before: SessionStory, { peer, renewed, session }: SessionSight): string {
   if (renewed) return "it was opened anew, as its BGPPeer or its password changed";
   if (session === undefined) return "the gobgpd of this node ended or restarted";
   if (peer.bfd !== undefined && session.bfd !== undefined && session.bfd !== "Up")
     return `BFD went down (detection time ${peer.bfd.receiveMs * peer.bfd.detectMultiplier} ms): the peer or the way to it is gone`;
-  if (session.notificationsReceived > before.notificationsReceived)
+  if (session.notificationsReceived > before.counters.notificationsReceived)
     return "the peer closed the session (NOTIFICATION): it was reset or reconfigured there";
-  if (session.notificationsSent > before.notificationsSent)
-    return `hold timer expired: nothing was heard from the peer for ${peer.holdTime} s`;
+  if (session.notificationsSent > before.counters.notificationsSent)
+    return `hold timer expired: nothing was heard from the peer for ${before.holdTime ?? peer.holdTime} s`;
   return "the peer closed the connection: its BGP daemon ended or restarted";
 }
 
@@ -129,17 +138,18 @@ function whyItIsDown({ base, fell, downMs }: Down, { peer, session, probe }: Ses
       return peer.password === undefined
         ? undefined
         : `wrong password suspected: the peer takes connections without a password; set the one of the Secret there`;
+    case "Elsewhere":
     case undefined:
       return undefined;
   }
 }
 
 /** Says what a session waits for that nobody can be asked about. */
-function whyItWaits({ downMs }: Down, { peer }: SessionSight): string | undefined {
+function whyItWaits({ downMs }: Down, { peer, probe }: SessionSight): string | undefined {
   if (downMs < WAIT_MS) return undefined;
   if (peer.passive)
     return `the peer has not connected to this node's port 179; see whether it has this node as a neighbor`;
-  if (peer.bindInterface !== undefined)
+  if (peer.bindInterface !== undefined && probe?.what === "Elsewhere")
     return `no session over ${peer.bindInterface} yet; see whether the peer can be reached there, and what its log says`;
   if (peer.unnumbered)
     return `no session behind ${peer.neighbor}: the router must send router advertisements there, and have BGP on that interface`;

@@ -50,9 +50,15 @@ export class Bars {
   }
 
   /** Median and worst of some runs. */
-  spread(what: string, values: readonly number[], unit: string, bar: { median: number; worst: number }): void {
+  spread(
+    what: string,
+    values: readonly number[],
+    unit: string,
+    bar: { median: number; worst: number },
+    details: object = {},
+  ): void {
     const sorted = values.toSorted((a, b) => a - b);
-    const runs = { runs: sorted.length };
+    const runs = { runs: sorted.length, ...details };
     this.show(`${what}, median`, sorted[sorted.length >> 1] ?? Number.NaN, unit, bar.median, runs);
     this.show(`${what}, worst`, sorted.at(-1) ?? Number.NaN, unit, bar.worst, { ...runs, all: sorted });
   }
