@@ -5,8 +5,8 @@ import type { Lab } from "../lab/lab.ts";
 import { NODE_NAMES, type NodeName } from "../lab/plan.ts";
 import { addressOf, ownerOf, reachable, service, startProduct } from "./product.ts";
 
-/** Restarts that must leave no trace: what a leak of one descriptor each would show beyond doubt. */
-const RESTARTS = 50;
+/** Restarts that must leave no trace: what a leak of one descriptor each would show beyond doubt. HERALD_RESTARTS for more. */
+const RESTARTS = Number(process.env.HERALD_RESTARTS ?? 20);
 /** Each takes 2 to 4 s. */
 const TIMEOUT_MS = 600_000;
 /** Kept connections come and go by a handful; what leaks one at each restart, or at every second, is beyond this. */
@@ -44,7 +44,7 @@ function uses(): ReadonlyMap<string, Use> {
 }
 
 test(
-  "an API server that goes and comes 50 times: nothing is announced twice, nothing leaks, watches resume",
+  `an API server that goes and comes ${RESTARTS} times: nothing is announced twice, nothing leaks, watches resume`,
   async () => {
     const ip = await addressOf(lab, "web");
     await reachable(lab, { ip });

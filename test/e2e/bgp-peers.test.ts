@@ -1,3 +1,5 @@
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { ApiObject } from "../lab/api.ts";
 import { HERALD_NAMESPACE } from "../lab/herald.ts";
@@ -10,6 +12,8 @@ import {
   bgpService,
   bothRouters,
   hops,
+  NO_NEWS,
+  newsOf,
   PEERS,
   pathFrom,
   peer,
@@ -29,7 +33,7 @@ const SAID_WITHIN_MS = 15_000;
 
 let lab: Lab;
 beforeAll(async () => {
-  lab = await startBGP();
+  lab = await startBGP({ speakerFlags: ["--log-level", "debug"] });
   await apply(lab, bgpService("web", { ips: IP }), bgpService("web6", { ips: IP6 }, IPV6_ONLY));
   await Promise.all([routedTo(lab, IP, NODE_NAMES), routedTo(lab, IP6, NODE_NAMES)]);
 });
@@ -45,10 +49,12 @@ const secret = (password: string) =>
     metadata: { name: "bgp", namespace: HERALD_NAMESPACE },
     stringData: { password },
   });
+/** What is found nowhere else by chance. */
+const PASSWORDS = { wrong: "wrong-Kz8vQ1", first: "first-T5mXp2", second: "second-9LwRb", frr: "frr-Hn4cJ7" } as const;
 const PASSWORD_REF = { passwordSecretRef: { name: "bgp", key: "password" } };
 
-/** Waits until the Speaker of n1 says of a peer what is wrong, and that the sessions with the others stand. */
-async function says(name: string, text: RegExp): Promise<void> {
+/** Waits until the Speaker of n1 says of a peer what is wrong, and that the sessions with all but `bad` stand. */
+async function says(name: string, text: RegExp, bad: readonly string[] = [name]): Promise<void> {
   const { bgp } = await untilSpeaker(
     lab,
     "n1",
@@ -59,65 +65,59 @@ async function says(name: string, text: RegExp): Promise<void> {
   console.info(`${name}: ${peerOf(bgp, name).lastError}`);
   expect(peerOf(bgp, name).state).not.toBe("Established");
   for (const other of bgp.peers)
-    if (other.name !== name) expect(other, other.name).toMatchObject({ state: "Established" });
+    if (!bad.includes(other.name)) expect(other, other.name).toMatchObject({ state: "Established" });
 }
 
 interface Problem {
-  readonly what: string;
   readonly spec: object;
   readonly said: RegExp;
 }
-const PROBLEMS: readonly Problem[] = [
-  { what: "another AS than the router has", spec: { ...PEERS.bird, peerASN: 64999 }, said: /AS/ },
-  { what: "an AS that the router does not expect of the node", spec: { ...PEERS.bird, myASN: 64998 }, said: /AS/ },
-  { what: "an address at which nobody is", spec: { ...PEERS.bird, peerAddress: "192.0.2.77" }, said: /192\.0\.2\.77/ },
-  {
-    what: "an address at which nobody speaks BGP",
-    spec: { ...PEERS.bird, peerAddress: "192.0.2.100" },
-    said: /192\.0\.2\.100/,
+/** By the name of the BGPPeer; each with an address of its own, so that all can be tried at once. */
+const PROBLEMS: Readonly<Record<string, Problem>> = {
+  "other-as-than-the-router": { spec: { ...PEERS.bird, peerASN: 64999 }, said: /wrong AS suspected: .*64999/ },
+  "as-that-the-router-does-not-expect": {
+    spec: { ...PEERS.bird, peerAddress: "2001:db8:1::2", myASN: 64998 },
+    said: /wrong AS suspected: .*64998/,
   },
-  { what: "a Secret that is not there", spec: { ...PEERS.bird, ...PASSWORD_REF }, said: /Secret.*bgp/ },
-];
+  "nobody-is-there": { spec: { ...PEERS.bird, peerAddress: "192.0.2.77" }, said: /no 192\.0\.2\.77/ },
+  "nobody-speaks-bgp": {
+    spec: { ...PEERS.bird, peerAddress: "192.0.2.100" },
+    said: /nothing listens on 192\.0\.2\.100/,
+  },
+  "no-secret": { spec: { ...PEERS.frr, peerAddress: "2001:db8:1::1", ...PASSWORD_REF }, said: /Secret.*bgp/ },
+};
 
-test.each(PROBLEMS)("a BGPPeer with $what", async ({ spec, said }) => {
-  await apply(lab, peer("bird", spec));
-  await says("bird", said);
-  await frr().routed(prefixOf(IP), hops(NODE_NAMES));
+test("BGPPeers that can't be: each says why, and the session that can be goes on", async () => {
+  const bad = Object.keys(PROBLEMS);
+  const [news] = await newsOf(lab, async () => {
+    await lab.kubectl(["delete", "bgppeer", "bird"]);
+    await apply(lab, ...Object.entries(PROBLEMS).map(([name, { spec }]) => peer(name, spec)));
+    await Promise.all(Object.entries(PROBLEMS).map(([name, { said }]) => says(name, said, bad)));
+    await frr().routed(prefixOf(IP), hops(NODE_NAMES));
+    await lab.kubectl(["delete", "bgppeer", ...bad]);
+  });
+  expect(news).toEqual(NO_NEWS[0]);
   await apply(lab, peer("bird", PEERS.bird));
-  await lab
-    .kubectl([
-      "patch",
-      "bgppeer",
-      "bird",
-      "--type=json",
-      "--patch",
-      '[{"op":"remove","path":"/spec/passwordSecretRef"}]',
-    ])
-    .catch(() => {});
   await sessionsUp(lab, 2);
   await routedTo(lab, IP, NODE_NAMES);
 });
 
 test("a password: a wrong one is suspected, the right one opens the session, a new one opens it anew, and without the Secret it is closed", async () => {
-  await bird().configure({ password: "first" });
-  await apply(lab, secret("wrong"), peer("bird", { ...PEERS.bird, ...PASSWORD_REF }));
+  await bird().configure({ password: PASSWORDS.first });
+  await apply(lab, secret(PASSWORDS.wrong), peer("bird", { ...PEERS.bird, ...PASSWORD_REF }));
   await says("bird", /password/i);
-  await apply(lab, secret("first"));
+  await apply(lab, secret(PASSWORDS.first));
   await sessionsUp(lab, 2);
   await bird().routed(prefixOf(IP), hops(NODE_NAMES));
 
-  await bird().configure({ password: "second" });
-  await apply(lab, secret("second"));
+  await bird().configure({ password: PASSWORDS.second });
+  await apply(lab, secret(PASSWORDS.second));
   await sessionsUp(lab, 2);
   await bird().routed(prefixOf(IP), hops(NODE_NAMES));
 
   await lab.kubectl(["delete", "secret", "bgp", "--namespace", HERALD_NAMESPACE]);
   await says("bird", /Secret.*bgp/);
   await bird().routed(prefixOf(IP), []);
-  for (const node of NODE_NAMES) {
-    const said = await lab.api.get(`/apis/heraldlb.io/v1alpha1/speakers/${node}`);
-    expect(JSON.stringify(said)).not.toMatch(/first|second/);
-  }
   await bird().configure({ password: undefined });
   await lab.kubectl(["delete", "bgppeer", "bird"]);
   await apply(lab, peer("bird", PEERS.bird));
@@ -126,10 +126,10 @@ test("a password: a wrong one is suspected, the right one opens the session, a n
 });
 
 test("FRR takes the password too, over IPv4 and IPv6", async () => {
-  await frr().configure({ password: "secret" });
+  await frr().configure({ password: PASSWORDS.frr });
   await apply(
     lab,
-    secret("secret"),
+    secret(PASSWORDS.frr),
     peer("frr", { ...PEERS.frr, ...PASSWORD_REF }),
     peer("frr6", { ...PEERS.frr, ...PASSWORD_REF, peerAddress: "2001:db8:1::1" }),
   );
@@ -139,6 +139,29 @@ test("FRR takes the password too, over IPv4 and IPv6", async () => {
   await apply(lab, peer("frr", PEERS.frr));
   await sessionsUp(lab, 2);
   await routedTo(lab, IP, NODE_NAMES);
+});
+
+test("no password is in any log, status, event or metric of Herald's, nor in gobgpd's log", async () => {
+  const logs = join(lab.directory, "logs");
+  const said = new Map<string, string>();
+  for (const file of await readdir(logs))
+    if (/^(controller|speaker|gobgpd)/.test(file)) said.set(file, await readFile(join(logs, file), "utf8"));
+  for (const space of [...NODE_NAMES, "mgmt"] as const)
+    said.set(`metrics of ${space}`, await lab.statusPage(space, "/metrics"));
+  for (const path of ["api/v1/events", "apis/events.k8s.io/v1/events", "api/v1/services", "api/v1/nodes"])
+    said.set(path, JSON.stringify(await lab.api.get(`/${path}`)));
+  for (const kind of ["speakers", "bgppeers", "ippools"])
+    said.set(kind, JSON.stringify(await lab.api.get(`/apis/heraldlb.io/v1alpha1/${kind}`)));
+  // What was looked at is what says something of sessions.
+  for (const where of ["speaker-n1.log", "gobgpd-n1.log", "metrics of n1", "speakers", "apis/events.k8s.io/v1/events"])
+    expect(said.get(where), where).toMatch(/192\.0\.2\.2|BGPSession|peer="bird"/);
+  const found = [...said].flatMap(([where, text]) =>
+    Object.values(PASSWORDS)
+      .flatMap((password) => [password, Buffer.from(password).toString("base64")])
+      .filter((password) => text.includes(password))
+      .map((password) => `${where}: ${password}`),
+  );
+  expect(found).toEqual([]);
 });
 
 test("a node without an IPv6 address sends no IPv6 route over its IPv4 sessions, and says so; IPv4 goes on", async () => {
@@ -173,16 +196,22 @@ test("IPv6 sessions carry both families", async () => {
 });
 
 test("iBGP with one router and eBGP with the other: the local preference reaches the first alone", async () => {
+  await lab.kubectl(["delete", "bgppeer", "frr", "--ignore-not-found"]);
   await frr().configure({ nodeAS: FRR_AS });
   await apply(
     lab,
-    peer("frr", { ...PEERS.frr, myASN: FRR_AS }),
     peer("bird", PEERS.bird),
     bgpPool("preferred", ["172.22.1.0/24"], { localPref: 250, med: 7, communities: ["65000:1"] }),
     bgpService("preferred", { pool: "preferred", ips: "172.22.1.1" }),
   );
-  await sessionsUp(lab, 2);
-  await routedTo(lab, "172.22.1.1", NODE_NAMES);
+  await sessionsUp(lab, 1);
+  // It comes first by name now, and its AS is another: gobgpd keeps the one that it runs with, and BIRD its sessions.
+  const news = await newsOf(lab, async () => {
+    await apply(lab, peer("a-frr", { ...PEERS.frr, myASN: FRR_AS }));
+    await sessionsUp(lab, 2);
+    await routedTo(lab, "172.22.1.1", NODE_NAMES);
+  });
+  expect(news[1]).toEqual({ software: "BIRD", up: [], down: [], withdrawn: [] });
   expect(await pathFrom(frr(), "n1", "172.22.1.1")).toMatchObject({
     asPath: [],
     localPref: 250,
@@ -193,8 +222,40 @@ test("iBGP with one router and eBGP with the other: the local preference reaches
     localPref: 100,
     med: 7,
   });
-  await lab.kubectl(["delete", "bgppeer", "frr"]);
+  await lab.kubectl(["delete", "bgppeer", "a-frr"]);
   await frr().configure({ nodeAS: PEERS.frr.myASN });
-  await apply(lab, peer("frr", PEERS.frr));
+});
+
+test("unnumbered: FRR and a node find each other by a cable's link-local addresses, and IPv4 goes by IPv6", async () => {
+  const { myASN, peerASN, connectRetryTime } = PEERS.frr;
+  const [node, port, ip] = ["n3", "up0", "172.22.3.1"] as const;
+  await lab.cableToFRR(node, port);
+  await frr().configure({ unnumbered: [port] });
+  const nodeSelector = { matchLabels: { "kubernetes.io/hostname": node } };
+  await apply(
+    lab,
+    peer("up", { myASN, peerASN, connectRetryTime, peerInterface: port, nodeSelector }),
+    bgpPool("up", ["172.22.3.0/24"], { peers: ["up"] }),
+    bgpService("up", { pool: "up", ips: ip }),
+  );
+  await sessionsUp(lab, 2, [node]);
+  const said = await lab.exec(node, ["ip", "-6", "-o", "address", "show", "dev", port, "scope", "link"]);
+  await frr().routed(prefixOf(ip), [/fe80:[0-9a-f:]+/.exec(said)?.[0] ?? "no link-local address"]);
+  expect(await lab.ask("tcp", { ip, port: 80 }, frr().plan.client)).toEqual([
+    expect.objectContaining({ pod: expect.stringMatching(/^demo-/) }),
+  ]);
+  await lab.kubectl(["delete", "bgppeer", "up"]);
+  await frr().routed(prefixOf(ip), []);
+});
+
+/** Last: a gobgpd that listened has to be started anew to listen no more, which nobody does here. */
+test("passive: the node waits, and FRR opens the session", async () => {
+  await frr().configure({ connects: true });
+  await apply(lab, peer("frr", { ...PEERS.frr, passive: true }));
   await sessionsUp(lab, 2);
+  await routedTo(lab, IP, NODE_NAMES);
+  for (const node of NODE_NAMES) {
+    const sockets = await lab.exec(node, ["ss", "-Htn", "state", "established", "src", ":179"]);
+    expect(sockets, `connections to ${node}'s port 179`).toContain("192.0.2.1:");
+  }
 });

@@ -1,7 +1,9 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { EXCLUDE_NODE_LABEL } from "../../src/api/names.ts";
+import { CONDITION, EXCLUDE_NODE_LABEL } from "../../src/api/names.ts";
+import { ApiFailure, type ApiObject } from "../lab/api.ts";
 import type { Lab } from "../lab/lab.ts";
-import { NODE_NAMES, type NodeName } from "../lab/plan.ts";
+import { NODE_NAMES, type NodeName, nodePlan, podAddresses } from "../lab/plan.ts";
 import { spread } from "../lab/spread.ts";
 import { Random } from "../sim/random.ts";
 import {
@@ -14,9 +16,12 @@ import {
   newsOf,
   pathFrom,
   prefixOf,
+  probing,
   reachableBehind,
   routedTo,
+  sessionsUp,
   startBGP,
+  untilSpeaker,
 } from "./bgp-product.ts";
 import { IPV6_ONLY, SERVICE } from "./product.ts";
 
@@ -27,6 +32,24 @@ beforeAll(async () => {
   lab = await startBGP();
 });
 afterAll(() => lab?.stop());
+
+/** Waits until the condition Announced of a Service says this. */
+async function announced(
+  name: string,
+  wanted: { readonly status: string; readonly reason: string; readonly message: string | RegExp },
+): Promise<void> {
+  const { status, reason, message } = wanted;
+  const says = (one: ApiObject) =>
+    one.type === CONDITION.announced &&
+    one.status === status &&
+    one.reason === reason &&
+    (typeof message === "string" ? one.message === message : message.test(one.message));
+  await lab.until(
+    `${SERVICE}/${name}`,
+    `Service ${name} says ${reason}: ${message}`,
+    (service) => service?.status.conditions?.some(says) === true,
+  );
+}
 
 const remove = (...names: readonly string[]) => lab.kubectl(["delete", "service", ...names]);
 const CONNECTIONS = 300;
@@ -79,6 +102,41 @@ test("a node that is to be left out announces nothing, and the others go on", as
   await label("-");
   await routedTo(lab, ip, NODE_NAMES);
   await remove("excluded");
+});
+
+test("a node whose proxy does not forward announces nothing, which its Services say; the others go on, and nothing is lost", async () => {
+  const [ip, onlyIP] = ["172.22.0.5", "172.22.7.1"];
+  const nodeSelector = { matchLabels: { "kubernetes.io/hostname": "n3" } };
+  await apply(
+    lab,
+    bgpPool("only-n3", ["172.22.7.0/24"], { nodeSelector }),
+    bgpService("proxied", { ips: ip }),
+    bgpService("proxied-by-n3", { pool: "only-n3", ips: onlyIP }),
+  );
+  await Promise.all([routedTo(lab, ip, NODE_NAMES), routedTo(lab, onlyIP, ["n3"])]);
+  await reachableBehind(lab, ip, ["demo-n1", "demo-n2"]);
+  // kube-proxy answers 503 on a node that the cluster autoscaler is about to remove.
+  const taint = (end: string) =>
+    lab.kubectl(["taint", "node", "n3", `ToBeDeletedByClusterAutoscaler:NoSchedule${end}`]);
+  const lost = await probing(lab, ip, async () => {
+    await taint("");
+    await Promise.all([
+      routedTo(lab, ip, ["n1", "n2"]),
+      routedTo(lab, onlyIP, []),
+      untilSpeaker(lab, "n3", "n3 withdraws its routes", (bgp) => bgp?.withdrawn === "NotForwarding"),
+      announced("proxied", { status: "True", reason: "BGP", message: `${ip} advertised from 2 nodes to bird, frr` }),
+      announced("proxied-by-n3", { status: "False", reason: "NoCandidate", message: /\bn3 \(NotForwarding\)/ }),
+    ]);
+    await taint("-");
+    await Promise.all([
+      routedTo(lab, ip, NODE_NAMES),
+      routedTo(lab, onlyIP, ["n3"]),
+      announced("proxied", { status: "True", reason: "BGP", message: `${ip} advertised from 3 nodes to bird, frr` }),
+      announced("proxied-by-n3", { status: "True", reason: "BGP", message: /from node n3 to bird, frr/ }),
+    ]);
+  });
+  expect(lost.map((one) => one.lost)).toEqual([0, 0]);
+  await remove("proxied", "proxied-by-n3");
 });
 
 test("communities of all kinds and the MED arrive; the local preference does not leave the AS", async () => {
@@ -183,6 +241,103 @@ test("the entries' nodeSelector chooses the nodes of each", async () => {
   await routedTo(lab, ip, ["n1"]);
   await remove("chosen");
 });
+
+const MANY = 1000;
+const WRITERS = 4;
+/** FRR and BIRD in turn; their sessions need 2 to 3 s to come back. */
+const RESET_EACH_MS = 4000;
+/** kube-proxy leaves it to another, so that it does not take the processor from the rest: nobody asks these Services. */
+const NO_PROXY = { "service.kubernetes.io/service-proxy-name": "nobody" };
+const SLICES = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices";
+test(`${MANY} Services come and go while the routers reset their sessions again and again: they hold the right routes, and no other`, {
+  timeout: 300_000,
+}, async () => {
+  const names = Array.from({ length: MANY }, (_, index) => `many-${index}`);
+  const ipOf = (name: string) => {
+    const index = Number(name.slice("many-".length));
+    return `172.23.${Math.floor(index / 250)}.${1 + (index % 250)}`;
+  };
+  const holdExactly = (those: readonly string[]) =>
+    Promise.all(
+      lab.routers.map(({ table, software }) => {
+        const via = hops(NODE_NAMES).sort().join();
+        const wanted = new Set(those.map((name) => prefixOf(ipOf(name))));
+        const wrong = () => [
+          ...[...wanted].filter((prefix) => table.routes.get(prefix)?.join() !== via),
+          ...[...table.routes.keys()].filter((prefix) => !wanted.has(prefix)),
+        ];
+        const what = `${software} holds exactly the routes of ${those.length} Services`;
+        return table.until(
+          what,
+          () => wrong().length === 0,
+          () => wrong().slice(0, 10),
+          60_000,
+        );
+      }),
+    );
+  await holdExactly([]); // every other test has taken its Services away
+  await apply(lab, bgpPool("many", ["172.23.0.0/16"]));
+  let resets = 0;
+  const enough = new AbortController();
+  const resetting = (async () => {
+    for (; !enough.signal.aborted; await sleep(RESET_EACH_MS)) await lab.routers[resets++ % 2]?.reset();
+  })();
+  try {
+    await byWriters(names, async (name) => {
+      const object = JSON.parse(bgpService(name, { pool: "many", ips: ipOf(name) }, { selector: null }));
+      object.metadata.labels = NO_PROXY;
+      await insist(() => lab.api.create(SERVICE, object));
+      await insist(() => lab.api.create(SLICES, sliceOf(name)));
+    });
+    const [gone, left] = [names.filter((_, index) => index % 2 === 0), names.filter((_, index) => index % 2 === 1)];
+    await byWriters(gone, (name) => insist(() => lab.api.delete(`${SERVICE}/${name}`)));
+    enough.abort();
+    await resetting;
+    console.info(`${resets} resets`);
+    expect(resets).toBeGreaterThan(2);
+    await sessionsUp(lab, 2);
+    await holdExactly(left);
+    await byWriters(left, (name) => insist(() => lab.api.delete(`${SERVICE}/${name}`)));
+    await holdExactly([]);
+  } finally {
+    enough.abort();
+    await byWriters(names, (name) => insist(() => lab.api.delete(`${SLICES}/${name}`)));
+  }
+});
+
+/** The endpoint of a Service that selects none by itself: the controller that writes slices takes 20 a second. */
+function sliceOf(service: string): object {
+  return {
+    apiVersion: "discovery.k8s.io/v1",
+    kind: "EndpointSlice",
+    metadata: { name: service, labels: { ...NO_PROXY, "kubernetes.io/service-name": service } },
+    addressType: "IPv4",
+    ports: ["TCP", "UDP"].map((protocol) => ({ name: protocol.toLowerCase(), protocol, port: 8080 })),
+    endpoints: [{ addresses: [podAddresses(nodePlan("n1"), 0).ipv4], nodeName: "n1", conditions: { ready: true } }],
+  };
+}
+
+/** Calls the API until it answers in time: it has much to do. What is made already is well. */
+async function insist(call: () => Promise<unknown>): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await call();
+      return;
+    } catch (error) {
+      if (error instanceof ApiFailure && error.status === 409) return;
+      if (error instanceof ApiFailure || attempt === 10) throw error;
+    }
+  }
+}
+
+/** Does something with each, so many at a time. */
+async function byWriters(names: readonly string[], write: (name: string) => Promise<unknown>): Promise<void> {
+  const left = names.values();
+  const one = async () => {
+    for (const name of left) await write(name);
+  };
+  await Promise.all(Array.from({ length: WRITERS }, one));
+}
 
 const CHANGES = 1000;
 /** The names and the seed decide all. */

@@ -15,13 +15,14 @@ import { HERALD_NAMESPACE, Herald, type HeraldFlags, STATUS_PORT } from "./heral
 import { LabProcess } from "./lab-process.ts";
 import { labTool } from "./lab-tool.ts";
 import { inNetns, inNetnsOnly, tryRun } from "./netns.ts";
+import { Observer } from "./observe.ts";
 import { CONTROL_PLANE, NODE_NAMES, type NodeName, nodePlan, type Space } from "./plan.ts";
 import { type EchoPod, echoPodObject, speakerPodObject } from "./pods.ts";
 import { type Answer, ask, type Probe, startTcpProbe, startUdpProbe, type TcpReport, type UdpReport } from "./probe.ts";
 import { type ProxyMode, proxyReady, startKubeProxy } from "./proxy.ts";
 import type { RouterConfig } from "./router-config.ts";
 import { type Router, startRouters } from "./routers.ts";
-import { addPodAddresses, raiseTopology, type Topology } from "./topology.ts";
+import { addPodAddresses, cable, raiseTopology, type Topology } from "./topology.ts";
 import { nodeReady, podReady, untilObject } from "./until.ts";
 
 export interface LabOptions {
@@ -70,6 +71,8 @@ export interface Lab {
   ): Promise<ApiObject>;
   /** Runs a command in a namespace to its end and gives its output; throws where it fails. */
   exec(space: Space, command: readonly string[]): Promise<string>;
+  /** Runs a cable of its own from a node to FRR, an interface of this name on both ends, on which the node says that it is a router. */
+  cableToFRR(node: NodeName, name: string): Promise<void>;
   /** Gets a page of Herald's status server, as "/metrics", of a node's speaker or of the controller ("mgmt"). */
   statusPage(space: NodeName | "mgmt", path: string): Promise<string>;
   udpProbe(to: { ip: string; port: number; intervalUs?: number }, from?: Space): Promise<Probe<UdpReport>>;
@@ -219,6 +222,11 @@ async function buildLab(options: LabOptions, reaper: Reaper): Promise<Lab> {
       if (code !== 0)
         throw new Error(`${space}: ${command.join(" ")}: ${(stderr || stdout).trim() || `it ended with ${code}`}`);
       return stdout;
+    },
+    cableToFRR: async (node, name) => {
+      await cable(topology, [node, "rtr"], name);
+      const command = inNetnsOnly(topology.netns(node), [tool, "advertise", name]);
+      await new Observer(command, reaper, () => {}).started;
     },
     statusPage: (space, path) =>
       lab.exec(space, [process.execPath, "--eval", GET_PAGE, `http://127.0.0.1:${STATUS_PORT}${path}`]),

@@ -1,4 +1,4 @@
-import { DATA_NETWORK, ROUTERS, type RouterPlan } from "./plan.ts";
+import { DATA_NETWORK, NODES, ROUTERS, type RouterPlan } from "./plan.ts";
 
 /** The AS of every node; each router has its own. */
 export const NODE_AS = 64513;
@@ -13,6 +13,10 @@ export interface RouterConfig {
   readonly bfd: boolean;
   /** TCP MD5 signature (RFC 2385) of all sessions; undefined: none. */
   readonly password: string | undefined;
+  /** FRR alone: it opens the sessions to the nodes' IPv4 addresses itself, each second until they take it. */
+  readonly connects: boolean;
+  /** FRR alone: interfaces behind each of which there is one node, which is found by its router advertisements. */
+  readonly unnumbered: readonly string[];
   /** Each route that comes or goes is written to the log: for tests that read it, not for 10 000 routes. */
   readonly logsRoutes: boolean;
 }
@@ -21,6 +25,8 @@ export const DEFAULT_ROUTER_CONFIG: RouterConfig = {
   nodeAS: NODE_AS,
   bfd: true,
   password: undefined,
+  connects: false,
+  unnumbered: [],
   logsRoutes: true,
 };
 
@@ -29,7 +35,7 @@ const FAMILIES = ["ipv4", "ipv6"] as const;
 
 /** Gives the configuration of FRR's bgpd. It waits for sessions from the nodes, tells them of the network behind it, and has equal routes of all of them. */
 export function bgpdConfig(config: RouterConfig): string {
-  const { nodeAS, bfd, password, logsRoutes } = config;
+  const { nodeAS, bfd, password, connects, unnumbered, logsRoutes } = config;
   return lines(
     "hostname rtr",
     "log stdout debugging",
@@ -41,13 +47,15 @@ export function bgpdConfig(config: RouterConfig): string {
     " bgp bestpath as-path multipath-relax",
     " neighbor nodes peer-group",
     ` neighbor nodes remote-as ${nodeAS}`,
-    " neighbor nodes passive",
+    connects ? " neighbor nodes timers connect 1" : " neighbor nodes passive",
     password !== undefined && ` neighbor nodes password ${password}`,
     bfd && " neighbor nodes bfd 3 100 100",
     ...FAMILIES.map((family) => ` bgp listen range ${DATA_NETWORK[family]} peer-group nodes`),
+    ...(connects ? NODES.map(({ data }) => ` neighbor ${data.addresses.ipv4} peer-group nodes`) : []),
+    ...unnumbered.map((name) => ` neighbor ${name} interface v6only remote-as ${nodeAS}`),
     ...FAMILIES.flatMap((family) => [
       ` address-family ${family} unicast`,
-      "  neighbor nodes activate",
+      ...["nodes", ...unnumbered].map((neighbor) => `  neighbor ${neighbor} activate`),
       `  network ${ROUTER.behind.network[family]}`,
       "  maximum-paths 8",
       "  maximum-paths ibgp 8",

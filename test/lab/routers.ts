@@ -56,6 +56,8 @@ export abstract class Router {
 
   abstract start(): Promise<void>;
   abstract stop(by: "SIGTERM" | "SIGKILL"): Promise<void>;
+  /** Its operator ends all sessions with nodes; they may open again at once. */
+  abstract reset(): Promise<void>;
   /** The sessions that nodes have, or try to have, with it. */
   abstract sessions(): Promise<readonly BGPSession[]>;
   /** The paths to a prefix that it was given, with their attributes; none where it has no route there. */
@@ -136,6 +138,10 @@ class FRR extends Router {
     await Promise.all(this.#daemons.map(([, daemon]) => daemon.stop(by)));
   }
 
+  async reset(): Promise<void> {
+    await this.vtysh("clear bgp *");
+  }
+
   async sessions(): Promise<readonly BGPSession[]> {
     return frrSessions(await this.vtysh("show bgp neighbors json"));
   }
@@ -198,6 +204,10 @@ class BIRD extends Router {
 
   async stop(by: "SIGTERM" | "SIGKILL"): Promise<void> {
     await this.#daemon.stop(by);
+  }
+
+  async reset(): Promise<void> {
+    await this.birdc('restart "nodes*"');
   }
 
   async sessions(): Promise<readonly BGPSession[]> {

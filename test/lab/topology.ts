@@ -50,6 +50,13 @@ export async function plug(topology: Topology, node: NodeName, nic: NodeNic, plu
   await run(["ip", "-n", space, "link", "set", `p-${node}`, plugged ? "up" : "down"]);
 }
 
+/** Runs a cable of its own between two spaces: an interface of this name in each, with a link-local address alone. */
+export async function cable(topology: Topology, ends: readonly [Space, Space], name: string): Promise<void> {
+  const [a, b] = ends.map((space) => topology.netns(space)) as [string, string];
+  await run(["ip", "link", "add", name, "netns", a, "type", "veth", "peer", "name", name, "netns", b]);
+  for (const netns of [a, b]) await run(["ip", "-n", netns, "link", "set", name, "up"]);
+}
+
 /**
  * Lets a node's port on the switch drop everything, or forward again, at once. The node sees no carrier change; one that
  * comes back by `plug` is noticed by the kernel up to 1 s late.

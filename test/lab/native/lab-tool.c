@@ -80,8 +80,9 @@ int main(int argc, char **argv) {
     const char *name;
     int (*run)(int, char **);
   } programs[] = {{"echo", echo_main}, {"udp-probe", udp_probe_main}, {"tcp-probe", tcp_probe_main},
-                {"ask", ask_main},   {"watch", watch_main},         {"routes", routes_main}};
+                {"ask", ask_main},   {"watch", watch_main},         {"routes", routes_main},
+                {"advertise", advertise_main}};
   for (size_t i = 0; argc > 1 && i < sizeof programs / sizeof *programs; i++)
     if (strcmp(argv[1], programs[i].name) == 0) return programs[i].run(argc - 1, argv + 1);
-  fail("usage: lab-tool echo|udp-probe|tcp-probe|ask|watch|routes ...");
+  fail("usage: lab-tool echo|udp-probe|tcp-probe|ask|watch|routes|advertise ...");
 }

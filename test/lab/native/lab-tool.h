@@ -44,3 +44,4 @@ int tcp_probe_main(int argc, char **argv);
 int ask_main(int argc, char **argv);
 int watch_main(int argc, char **argv);
 int routes_main(int argc, char **argv);
+int advertise_main(int argc, char **argv);
