@@ -345,7 +345,7 @@ export class Reconciler {
     }
     this.#failures++;
     const restMs = BACK_OFF.baseMs * 2 ** Math.min(this.#failures - 1, 10) * (1 - random() / 2);
-    const shortestMs = problem.kind === "Refused" ? READ_SHARE * this.#readAnewMs : 0;
+    const shortestMs = problem.kind === "Refused" ? Math.min(BACK_OFF.refusedCapMs, READ_SHARE * this.#readAnewMs) : 0;
     this.#restUntilMs = clock.now() + Math.max(shortestMs, Math.min(BACK_OFF.capMs[problem.kind], restMs));
     this.#retryMs =
       problem.kind === "Refused" ? clock.now() + Math.min(BACK_OFF.refusedCapMs, restMs) : this.#restUntilMs;

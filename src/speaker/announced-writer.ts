@@ -45,6 +45,8 @@ const LOOK_MS = 250;
 const LOOK_AT_EACH_MS = 0.1;
 /** The next look begins after so many times as long as the last one took: a storm of changes takes no whole CPU. */
 const LOOK_SHARE = 8;
+/** But never longer than this, in ms: a process that was suspended meanwhile has not looked for so long. */
+const LOOK_MAX_MS = 5_000;
 /** What may be over in a moment is written when it has stayed the same for this long, in ms. */
 const SETTLE_MS = 5_000;
 /** Writes of one Service: what needs more is a quarrel between nodes that can't hear each other. */
@@ -92,7 +94,7 @@ export class AnnouncedWriter {
       const startedMs = this.#deps.clock.now();
       this.#lookNow();
       const endedMs = this.#deps.clock.now();
-      this.#notBeforeMs = endedMs + LOOK_SHARE * (endedMs - startedMs);
+      this.#notBeforeMs = endedMs + Math.min(LOOK_MAX_MS, LOOK_SHARE * (endedMs - startedMs));
     });
   }
 

@@ -64,6 +64,8 @@ export interface SpeakerDeps {
 const SETTLE_MS = 5;
 /** After a computation the next one waits so many times as long as it took: a storm of changes takes no whole CPU. */
 const SETTLE_SHARE = 3;
+/** But never longer than this, in ms: a process that was suspended meanwhile has not computed for so long. */
+const SETTLE_MAX_MS = 2_000;
 /** How often the machine's interfaces are looked at, in ms; losing one is noticed by the packet socket at once. */
 const INTERFACES_MS = 1_000;
 /** RFC 4271. */
@@ -246,7 +248,7 @@ class SpeakerRole {
       if (this.#opened === undefined) this.#showStatus();
       this.#opened = this.#segmentInputs.map((segment) => segment.interface);
       const endedMs = this.#deps.clock.now();
-      this.#notBeforeMs = endedMs + SETTLE_SHARE * (endedMs - started);
+      this.#notBeforeMs = endedMs + Math.min(SETTLE_MAX_MS, SETTLE_SHARE * (endedMs - started));
     }
     const inputs = this.#segmentInputs.map((input) => ({ ...input, snapshot: { ...input.snapshot, versions } }));
     this.#tellConditions();
