@@ -9,7 +9,7 @@ import type { Lab } from "../../lab/lab.ts";
 import type { Bars, Row } from "../failover/row.ts";
 import { countCalls } from "../load/gobgp-calls.ts";
 
-const ROUNDS = 3;
+const ROUNDS = 5;
 const WRITERS = 8;
 const ATTEMPTS = 10;
 const SLICES = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices";
@@ -48,7 +48,7 @@ export const MANY_SERVICES: Row = {
       await lab.api.patch(POOL_PATH, { spec: { announce: [] } });
       await wipe(lab, gobgp, routes);
       lab.herald.speaker(NODE).signal("SIGCONT");
-      await sleep(3000); // it has seen the pool, and what was done to gobgpd meanwhile
+      await untilHerald(lab, 0); // it has seen the pool, and what was done to gobgpd meanwhile
     }
     for (const { software } of lab.routers) {
       const [herald, raw] = [times.herald.get(software), times.raw.get(software)];
@@ -133,6 +133,15 @@ async function noteFull(lab: Lab, size: number, at: number, times: Times): Promi
       times.get(software)?.push(performance.now() - at);
     }),
   );
+}
+
+/** Waits until the speaker says that its gobgpd holds as many routes as it was told of. */
+async function untilHerald(lab: Lab, routes: number): Promise<void> {
+  for (const giveUp = performance.now() + 60_000; ; await sleep(100)) {
+    const [, said] = /^herald_bgp_routes (\d+)$/m.exec(await lab.statusPage(NODE, "/metrics")) ?? [];
+    if (Number(said) === routes) return;
+    if (performance.now() > giveUp) throw new Error(`the speaker of ${NODE} says ${said} routes, not ${routes}`);
+  }
 }
 
 async function wipe(lab: Lab, gobgp: Gobgp, routes: readonly Route[]): Promise<void> {
