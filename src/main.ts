@@ -262,6 +262,7 @@ async function runRole(command: string, role: Role, given: Given): Promise<void>
     client?.close();
     server.close();
     server.closeAllConnections();
+    lines.flush(); // before what may be said of an error
   }
 }
 

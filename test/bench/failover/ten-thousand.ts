@@ -17,6 +17,8 @@ const OTHERS = NODE_NAMES.filter((node) => node !== OWNER);
 /** Half of the limit of its Pod, as Node.js has it there. */
 const NODE_FLAGS = ["--max-heap-size=256"];
 const IDLE_MS = 30_000;
+/** All is written when nothing has waited for so long. */
+const QUIET_S = 15;
 /** Of a core. */
 const IDLE_CPU_BAR = 1;
 const MEMORY_BAR_MB = 120;
@@ -128,9 +130,12 @@ async function giveAllToOwner({ lab }: Stage, count: number): Promise<void> {
     if (performance.now() > giveUp) throw new Error(`${OWNER} owns ${await owned(OWNER)} of ${count}`);
   for (const node of OTHERS) await lab.faults.evacuate(node, false);
   progress("waiting until its conditions are written");
-  for (const node of NODE_NAMES)
-    while ((await metric(lab, node, "herald_speaker_conditions_waiting")) > 0) await sleep(2000);
-  await sleep(15_000);
+  // What has changed for so many is looked at after some seconds, and nothing waits to be written until then.
+  const waiting = async () => {
+    const all = NODE_NAMES.map((node) => metric(lab, node, "herald_speaker_conditions_waiting"));
+    return (await Promise.all(all)).some((count) => count > 0);
+  };
+  for (let quiet = 0; quiet < QUIET_S; quiet = (await waiting()) ? 0 : quiet + 1) await sleep(1000);
 }
 
 async function measureIdle({ lab, size, bars }: Stage): Promise<void> {
