@@ -21,3 +21,16 @@ export const systemClock: Clock = {
     return () => clearTimeout(timer);
   },
 };
+
+/** How work that comes again and again leaves the processor, or a server, to others. */
+export interface Rest {
+  /** After the work it rests so many times as long as the work took. */
+  readonly share: number;
+  /** But never longer than this, in ms: where the process was suspended meanwhile the work did not take so long. */
+  readonly maxMs: number;
+}
+
+/** Gives how long to rest after work that took `tookMs`, in ms. */
+export function restMs({ share, maxMs }: Rest, tookMs: number): number {
+  return Math.min(maxMs, share * tookMs);
+}

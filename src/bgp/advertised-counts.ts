@@ -1,9 +1,8 @@
+import { type Rest, restMs } from "../clock.ts";
 import { isEstablished, type Session } from "./daemon.ts";
 
-/** After a count the next one waits so many times as long as it took. */
-const SHARE = 100;
-/** But never longer than this, in ms: a process that was suspended meanwhile has not counted for so long. */
-const MAX_MS = 120_000;
+/** After a count the next one waits. */
+const REST: Rest = { share: 100, maxMs: 120_000 };
 /** What gobgpd was just told leaves first: the next count waits so long for each route, in ms. */
 const ROUTE_MS = 0.2;
 
@@ -34,7 +33,7 @@ export class AdvertisedCounts {
       count: { advertised, establishedAtMs },
     }));
     this.#byNeighbor = new Map(counts.map(({ neighbor, count }) => [neighbor, count]));
-    this.#dueMs = endedMs + Math.min(MAX_MS, SHARE * (endedMs - startedMs));
+    this.#dueMs = endedMs + restMs(REST, endedMs - startedMs);
   }
 
   /** gobgpd was told of so many routes. */

@@ -72,7 +72,7 @@ function onGround(ground: Ground, held: BGPView["held"]): Desired {
   }
   const opened = [...outcomes].filter((entry): entry is [string, OpenedPeer] => entry[1].opened);
   // Those of all pools, also where no Service has an IP of them yet: the first that has one is a route more, and no policy.
-  const groups = [...[...usual].map(({ group }) => group), ...table.groups()];
+  const groups = [...Array.from(usual, ({ group }) => group), ...table.groups()];
   const audiences = new Map(groups.flatMap(({ audience }) => (audience ? [[audience.key, audience]] : [])));
   const numbers = numberAudiences(audiences.keys());
   const state: BGPState = {

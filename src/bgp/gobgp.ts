@@ -28,10 +28,8 @@ import type {
   WirePeer,
   WirePolicy,
 } from "./gobgp-wire.ts";
-import type { BGPState, ExportPolicy, Global, Peer, Route } from "./model.ts";
+import { BGP_PORT, type BGPState, type ExportPolicy, type Global, type Peer, type Route } from "./model.ts";
 
-/** The port of RFC 4271. */
-const BGP_PORT = 179;
 /**
  * What gobgpd is started as to have no routes, peers and policies: its own StopBgp leaves a process that does nothing any
  * more. AS_TRANS (RFC 6793) and the IPv4 dummy address (RFC 7600) are nobody's.

@@ -16,6 +16,9 @@ export interface BGPState {
   readonly importsNothing: boolean;
 }
 
+/** The TCP port of BGP (RFC 4271 section 8). */
+export const BGP_PORT = 179;
+
 /** A change of any of these restarts BGP, and so every session of the node. */
 export interface Global {
   /** 1 to 4294967295. */

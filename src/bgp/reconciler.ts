@@ -1,4 +1,4 @@
-import type { Clock } from "../clock.ts";
+import { type Clock, type Rest, restMs } from "../clock.ts";
 import type { Log } from "../log.ts";
 import type { Call } from "./calls.ts";
 import { CannotListen, type Daemon, type DaemonProblem, isEstablished, problemOf, type Session } from "./daemon.ts";
@@ -70,8 +70,8 @@ const BACK_OFF = {
   capMs: { Away: 250, Frozen: 5_000, TooOld: 5_000, Refused: 500 },
   refusedCapMs: 10_000,
 } as const;
-/** After something new was refused, all that gobgpd holds is read; it rests for so many times as long as that took. */
-const READ_SHARE = 10;
+/** After something new was refused, all that gobgpd holds is read, and it rests. */
+const READ_REST: Rest = { share: 10, maxMs: BACK_OFF.refusedCapMs };
 /** A stream of events that ends sooner than this is a failure, in ms. */
 const SHORT_STREAM_MS = 1_000;
 
@@ -344,11 +344,11 @@ export class Reconciler {
       return;
     }
     this.#failures++;
-    const restMs = BACK_OFF.baseMs * 2 ** Math.min(this.#failures - 1, 10) * (1 - random() / 2);
-    const shortestMs = problem.kind === "Refused" ? Math.min(BACK_OFF.refusedCapMs, READ_SHARE * this.#readAnewMs) : 0;
-    this.#restUntilMs = clock.now() + Math.max(shortestMs, Math.min(BACK_OFF.capMs[problem.kind], restMs));
+    const backOffMs = BACK_OFF.baseMs * 2 ** Math.min(this.#failures - 1, 10) * (1 - random() / 2);
+    const shortestMs = problem.kind === "Refused" ? restMs(READ_REST, this.#readAnewMs) : 0;
+    this.#restUntilMs = clock.now() + Math.max(shortestMs, Math.min(BACK_OFF.capMs[problem.kind], backOffMs));
     this.#retryMs =
-      problem.kind === "Refused" ? clock.now() + Math.min(BACK_OFF.refusedCapMs, restMs) : this.#restUntilMs;
+      problem.kind === "Refused" ? clock.now() + Math.min(BACK_OFF.refusedCapMs, backOffMs) : this.#restUntilMs;
     if (this.#held === undefined) this.#verifyMs = this.#retryMs;
     if (this.#problem?.kind === problem.kind && this.#problem.message === problem.message) return;
     if (this.#problem?.kind !== problem.kind) log.warn("gobgpd does not do what it is told; trying on", { error });

@@ -1,4 +1,4 @@
-import type { Clock } from "../clock.ts";
+import { type Clock, type Rest, restMs } from "../clock.ts";
 import { isStatus } from "./api-error.ts";
 import { backOffMs, pause } from "./back-off.ts";
 import { Budgets, touch } from "./budgets.ts";
@@ -41,9 +41,8 @@ const MAX_KEPT = 2000;
 const MAX_DUE = 20_000;
 /** So many are written at once, where more than one waits: each for itself would cost this process three times as much. */
 const BUNDLE = 16;
-/** How long it rests after a bundle, as a multiple of what that took: an API server that is busy gets more of a rest. */
-const REST = 3;
-const MAX_REST_MS = 1000;
+/** After a bundle it rests: an API server that is busy gets more of a rest. */
+const REST: Rest = { share: 3, maxMs: 1000 };
 /** So many within this time are a storm: what they tell of goes first, one event is written, and each rest is the longest. */
 const STORM = 10;
 const STORM_MS = 500;
@@ -178,13 +177,13 @@ export class EventRecorder {
   async #writeDue(): Promise<void> {
     const { clock } = this.#deps;
     while (this.#due.size > 0) {
-      const restMs = this.#restUntilMs - clock.now();
-      if (restMs > 0) await pause(clock, restMs, this.#hurry.signal);
+      const leftMs = this.#restUntilMs - clock.now();
+      if (leftMs > 0) await pause(clock, leftMs, this.#hurry.signal);
       const begunMs = clock.now();
       const bundle = this.#takeBundle(begunMs);
       const written = await Promise.all(bundle.map((series) => this.#tryToWrite(series)));
       const endedMs = clock.now();
-      const nextMs = this.#storm.rages(endedMs) ? MAX_REST_MS : Math.min(MAX_REST_MS, REST * (endedMs - begunMs));
+      const nextMs = this.#storm.rages(endedMs) ? REST.maxMs : restMs(REST, endedMs - begunMs);
       this.#restUntilMs = endedMs + nextMs;
       this.#careful = written.includes(false);
       for (const [at, series] of bundle.entries()) if (!written[at]) this.#drop(series);

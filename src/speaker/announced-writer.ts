@@ -1,6 +1,6 @@
 import { CONDITION } from "../api/names.ts";
 import type { Condition, Service } from "../api/objects.ts";
-import type { Cancel, Clock } from "../clock.ts";
+import { type Cancel, type Clock, type Rest, restMs } from "../clock.ts";
 import { Budgets } from "../kube/budgets.ts";
 import type { KubeClient } from "../kube/client.ts";
 import { conditionsWith } from "../kube/conditions.ts";
@@ -43,10 +43,8 @@ const LOOK_MS = 250;
  * minutes, and what has changed for so many is still being announced.
  */
 const LOOK_AT_EACH_MS = 0.1;
-/** The next look begins after so many times as long as the last one took: a storm of changes takes no whole CPU. */
-const LOOK_SHARE = 8;
-/** But never longer than this, in ms: a process that was suspended meanwhile has not looked for so long. */
-const LOOK_MAX_MS = 5_000;
+/** After a look the next one waits: a storm of changes takes no whole CPU. */
+const LOOK_REST: Rest = { share: 8, maxMs: 5_000 };
 /** What may be over in a moment is written when it has stayed the same for this long, in ms. */
 const SETTLE_MS = 5_000;
 /** Writes of one Service: what needs more is a quarrel between nodes that can't hear each other. */
@@ -84,8 +82,7 @@ export class AnnouncedWriter {
   look(keys: readonly string[] | "All"): void {
     if (keys === "All") this.#dirty = "All";
     else if (this.#dirty !== "All") for (const key of keys) this.#dirty.add(key);
-    if (this.#ended) return;
-    if (this.#timer !== undefined) return;
+    if (this.#ended || this.#timer !== undefined) return;
     const { clock, services } = this.#deps;
     const allMs = this.#dirty === "All" ? services.list().length * LOOK_AT_EACH_MS : 0;
     const waitMs = Math.max(LOOK_MS, allMs, this.#notBeforeMs - clock.now());
@@ -94,7 +91,7 @@ export class AnnouncedWriter {
       const startedMs = this.#deps.clock.now();
       this.#lookNow();
       const endedMs = this.#deps.clock.now();
-      this.#notBeforeMs = endedMs + Math.min(LOOK_MAX_MS, LOOK_SHARE * (endedMs - startedMs));
+      this.#notBeforeMs = endedMs + restMs(LOOK_REST, endedMs - startedMs);
     });
   }
 

@@ -6,7 +6,8 @@ import { EVACUATE_NODE_LABEL } from "../api/names.ts";
 import type { EndpointSlice, Node, Secret, Service } from "../api/objects.ts";
 import type { Speaker, SpeakerStatus } from "../api/speaker.ts";
 import type { Daemon } from "../bgp/daemon.ts";
-import type { Cancel, Clock } from "../clock.ts";
+import { BGP_PORT } from "../bgp/model.ts";
+import { type Cancel, type Clock, type Rest, restMs } from "../clock.ts";
 import type { KubeClient } from "../kube/client.ts";
 import { bgpPeers, ipPools } from "../kube/herald-resources.ts";
 import { Reflector } from "../kube/reflector.ts";
@@ -62,14 +63,10 @@ export interface SpeakerDeps {
 
 /** Changes of the API that come within this time are computed together, in ms. */
 const SETTLE_MS = 5;
-/** After a computation the next one waits so many times as long as it took: a storm of changes takes no whole CPU. */
-const SETTLE_SHARE = 3;
-/** But never longer than this, in ms: a process that was suspended meanwhile has not computed for so long. */
-const SETTLE_MAX_MS = 2_000;
+/** After a computation the next one waits: a storm of changes takes no whole CPU. */
+const SETTLE_REST: Rest = { share: 3, maxMs: 2_000 };
 /** How often the machine's interfaces are looked at, in ms; losing one is noticed by the packet socket at once. */
 const INTERFACES_MS = 1_000;
-/** RFC 4271. */
-const BGP_PORT = 179;
 
 /** Runs a speaker until aborted: then it sees to it that nothing is lost and returns. Rejects when it can't go on. */
 export async function runSpeaker(deps: SpeakerDeps): Promise<void> {
@@ -248,7 +245,7 @@ class SpeakerRole {
       if (this.#opened === undefined) this.#showStatus();
       this.#opened = this.#segmentInputs.map((segment) => segment.interface);
       const endedMs = this.#deps.clock.now();
-      this.#notBeforeMs = endedMs + Math.min(SETTLE_MAX_MS, SETTLE_SHARE * (endedMs - started));
+      this.#notBeforeMs = endedMs + restMs(SETTLE_REST, endedMs - started);
     }
     const inputs = this.#segmentInputs.map((input) => ({ ...input, snapshot: { ...input.snapshot, versions } }));
     this.#tellConditions();

@@ -28,7 +28,7 @@ import {
   useWorld,
   writes,
 } from "./contract-world.ts";
-import { startTcpProxy } from "./tcp-proxy.ts";
+import { startTcpProxy, type TcpProxy } from "./tcp-proxy.ts";
 
 /** What must hold when other writers race, connections break, and parts die in the middle of it. */
 
@@ -100,11 +100,22 @@ test("others who write labels, annotations and statuses meanwhile lose nothing, 
   expect(new Set(marked)).toEqual(conditioned);
 });
 
-test("a write that another writer was faster than is refused, and what it told is told anew", async () => {
+/** Does `work` with one controller, which reaches the API server through a proxy. */
+async function viaProxy(work: (proxy: TcpProxy) => Promise<void>): Promise<void> {
   await stopControllers();
   const proxy = await startTcpProxy({ host: new URL(plane.server).hostname, port: 6443 });
   try {
     await startControllerVia(proxy.port);
+    await work(proxy);
+    await stopControllers();
+  } finally {
+    await crashControllers();
+    await proxy.stop();
+  }
+}
+
+test("a write that another writer was faster than is refused, and what it told is told anew", async () => {
+  await viaProxy(async (proxy) => {
     await createPool("p", ["10.0.0.0/24"]);
     const names = namesOf("s", 8);
     proxy.hold();
@@ -119,11 +130,7 @@ test("a write that another writer was faster than is refused, and what it told i
     expect(names.filter((name) => trail(name).length !== 2)).toEqual([]);
     expect(new Set(names.map(ips)).size).toBe(names.length);
     expect(new Set(names.map((name) => seen(name).metadata.labels?.other))).toEqual(new Set(["writer"]));
-    await stopControllers();
-  } finally {
-    await crashControllers();
-    await proxy.stop();
-  }
+  });
 }, 60_000);
 
 const conditioned = new Set<string>();
@@ -139,10 +146,7 @@ async function addCondition(name: string): Promise<void> {
 }
 
 test("connections that break again and again cost nobody an address and no second write", async () => {
-  await stopControllers();
-  const proxy = await startTcpProxy({ host: new URL(plane.server).hostname, port: 6443 });
-  try {
-    await startControllerVia(proxy.port);
+  await viaProxy(async (proxy) => {
     await createPool("p", ["10.0.0.0/24"]);
     const names = namesOf("s", 120);
     for (const [at, name] of names.entries()) {
@@ -152,18 +156,11 @@ test("connections that break again and again cost nobody an address and no secon
     await untilServed(names, 0, 60_000);
     await settled();
     expectOneEach(names);
-    await stopControllers();
-  } finally {
-    await crashControllers();
-    await proxy.stop();
-  }
+  });
 }, 120_000);
 
 test("what was changed while the controller heard nothing, and can't be told any more, is made good", async () => {
-  await stopControllers();
-  const proxy = await startTcpProxy({ host: new URL(plane.server).hostname, port: 6443 });
-  try {
-    await startControllerVia(proxy.port);
+  await viaProxy(async (proxy) => {
     await createPool("p", ["192.0.2.10-192.0.2.19"]);
     for (const name of ["kept", "removed", "recreated", "retyped", "spoilt"]) {
       await createService(name);
@@ -187,11 +184,7 @@ test("what was changed while the controller heard nothing, and can't be told any
     expect(trail("kept")).toEqual(["", "192.0.2.10"]);
     expect([ips("recreated"), ips("new")].sort()).toEqual(["192.0.2.11", "192.0.2.12"]);
     expect([trail("recreated").length, trail("new").length]).toEqual([2, 2]);
-    await stopControllers();
-  } finally {
-    await crashControllers();
-    await proxy.stop();
-  }
+  });
 }, 120_000);
 
 test("an address is nobody else's before the one that had it has been told", async () => {

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { ARP_ETHER_TYPE, encodeArp } from "../../src/l2/arp.ts";
-import { BROADCAST, encodeEthernet } from "../../src/l2/ethernet.ts";
+import { BROADCAST, decodeEthernet, encodeEthernet } from "../../src/l2/ethernet.ts";
 import { HERALD_ETHER_TYPE, HERALD_GROUP } from "../../src/l2/frame.ts";
 import { openPacketSocket } from "../../src/l2/packet-socket.ts";
 
@@ -30,7 +30,8 @@ const socket = openPacketSocket({
 
 /** The socket hears ARP and neighbour discovery too. */
 function isHerald(frame: Uint8Array): boolean {
-  return ((frame[12] ?? 0) << 8) + (frame[13] ?? 0) === HERALD_ETHER_TYPE;
+  const ethernet = decodeEthernet(frame);
+  return ethernet !== "Short" && ethernet.etherType === HERALD_ETHER_TYPE;
 }
 
 /** The frame as this host would send it: with a node's own MAC the switch would believe that the node is here. */
