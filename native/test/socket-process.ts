@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import type { LinkState } from "../../src/l2/packet-socket.ts";
+import { isWhollyStopped } from "../../test/reaper/processes.ts";
 import type { VethPair } from "./veth-pair.ts";
 
 /** What the parent may ask of socket-child.ts; bytes are hex. */
@@ -102,8 +103,14 @@ export class SocketProcess {
     return code;
   }
 
-  kill(signal: NodeJS.Signals): void {
-    this.#child.kill(signal);
+  /** Stops the process; resolves when none of its threads runs any more. */
+  async stop(): Promise<void> {
+    this.#child.kill("SIGSTOP");
+    while (!isWhollyStopped(this.#child.pid as number)) await new Promise(setImmediate);
+  }
+
+  goOn(): void {
+    this.#child.kill("SIGCONT");
   }
 
   #takeFrames(frames: readonly string[]): void {

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /**
@@ -6,19 +6,24 @@ import { setTimeout as sleep } from "node:timers/promises";
  * a later one with the same pid; undefined where there is none, or only its zombie.
  */
 export function startTime(pid: number): string | undefined {
-  const [state, ...fields] = stat(pid);
+  const [state, ...fields] = stat(`${pid}`);
   return state === "Z" || state === "X" ? undefined : fields[18];
 }
 
 /** Tells whether a process hangs by SIGSTOP. */
 export function isStopped(pid: number): boolean {
-  return stat(pid)[0] === "T";
+  return stat(`${pid}`)[0] === "T";
 }
 
-/** Gives the fields of /proc/PID/stat from the third on, the state; none where there is no such process. */
-function stat(pid: number): readonly string[] {
+/** Says whether each thread of a process is stopped: a signal takes hold of one after the other. */
+export function isWhollyStopped(pid: number): boolean {
+  return readdirSync(`/proc/${pid}/task`).every((thread) => stat(`${pid}/task/${thread}`)[0] === "T");
+}
+
+/** Gives the fields of proc_pid_stat(5) from the third on, the state; none where there is no such process or thread. */
+function stat(process: string): readonly string[] {
   try {
-    const text = readFileSync(`/proc/${pid}/stat`, "latin1");
+    const text = readFileSync(`/proc/${process}/stat`, "latin1");
     // The command name, in parentheses, may itself hold spaces and parentheses.
     return text.slice(text.lastIndexOf(")") + 2).split(" ");
   } catch {
