@@ -11,6 +11,8 @@ import type { Row } from "./row.ts";
 import { ownersOf, serve } from "./served.ts";
 
 const SERVICES = 10_000;
+/** So that each node owns some. */
+const OF_EACH_FAMILY = 6;
 const RELIST_MS = 30_000;
 /** Ends with its parent, however that ends. */
 const BUSY_LOOP = "const parent = process.ppid; while (process.ppid === parent) for (let i = 0; i < 1e8; i++);";
@@ -23,12 +25,16 @@ export const BUSY: Row = {
   name: "busy",
   size: 10,
   measure: async ({ lab, size, bars }) => {
-    const served = await serve(lab);
+    const served = await serve(lab, OF_EACH_FAMILY);
     await byWriters(namesOf("idle", SERVICES), (name) =>
       insist(() => lab.api.create(SERVICE, { metadata: { name }, spec: { clusterIP: "None", ports: [{ port: 80 }] } })),
     );
     await sleep(10_000);
     const before = await ownersOf(lab, served);
+    const idle = NODE_NAMES.filter((node) => ![...before.values()].includes(node));
+    if (idle.length > 0) throw new Error(`${idle.join(" and ")} own nothing: their false death would not be seen`);
+    const pids = () => NODE_NAMES.map((node) => lab.herald.speaker(node).pid).join();
+    const running = pids();
     const takeovers = await takeoversOf(lab);
     const loops = busyLoops();
     let restarts = 0;
@@ -50,7 +56,7 @@ export const BUSY: Row = {
           }
         },
       );
-      const details = { minutes: size, restarts, late, load: busiest };
+      const details = { minutes: size, restarts, late, busiest };
       bars.lost(seen);
       bars.show(
         "TCP connections broken",
@@ -63,6 +69,7 @@ export const BUSY: Row = {
       );
       bars.show("IPs that another MAC answered for", moved.length, "IPs", 0, details);
       bars.show("longest silence", Math.max(...seen.map(({ silenceMs }) => silenceMs)), "ms");
+      if (pids() !== running) throw new Error("a speaker started anew: its counters say nothing");
       bars.show("takeovers", (await takeoversOf(lab)) - takeovers, "IPs", 0);
       bars.show("starts over after a sleep", await sumOf(lab, /^herald_l2_stalls_total\{.*\} (\d+)$/gm), "times");
     } finally {
