@@ -226,6 +226,17 @@ describe("who answers for it", () => {
     { name: "the first, when it is away", story: { hello: 0, was: ["Away", 400] as const }, at: 500, want: "First" },
     { name: "nobody, when it is dead", story: { hello: 0, was: ["Dead", 400] as const }, at: 500, want: "None" },
   ])("$name", ({ story, at, want }) => expect(neighbour(story).deputisingNow(at)).toBe(want));
+
+  test.each(["All", "First"] as const)("all that were (%s) go on by others' word for a detection time", (before) => {
+    const it = neighbour({ hello: 0, was: ["Indirect", 330] });
+    it.deputising = before;
+    expect(it.deputisingNow(659)).toBe("All");
+    expect(it.deputisingNow(660)).toBe("None");
+  });
+
+  test("nobody begins to by others' word", () => {
+    expect(neighbour({ hello: 0, was: ["Indirect", 330] }).deputisingNow(331)).toBe("None");
+  });
 });
 
 test("of more neighbours than fit in a hello, the last parts count until they are told again", () => {

@@ -102,8 +102,15 @@ export class Neighbour {
     return this.#heard.some((part) => part.includes(hash));
   }
 
+  /** Until when those by whose word alone it lives may just not have found it silent yet; -Infinity: it does not. */
+  get vouchedUntilMs(): number {
+    return this.state === "Indirect" ? this.sinceMs + this.#timing.detectMs : Number.NEGATIVE_INFINITY;
+  }
+
+  /** Goes by `deputising` too: those who have begun don't stop before it is certain that it answers itself. */
   deputisingNow(nowMs: number): Deputising {
     if (this.state === "Away") return "First";
+    if (this.deputising !== "None" && nowMs < this.vouchedUntilMs) return "All";
     if (this.state !== "Heard") return "None";
     if (this.starting || this.claims.held !== undefined) return "First";
     return this.hello.flags.restarting || this.late(nowMs) ? "All" : "None";

@@ -148,6 +148,20 @@ describe.each(SEEDS)("seed %i", (seed) => {
     expect(disagreements(world)).toEqual([]);
   });
 
+  test.each([0, 150])("restart, with %d ms of the others' hellos lost: always answered", (lostMs) => {
+    const world = settled();
+    const owner = world.owner(IP);
+    owner.restart(2000);
+    while (owner.running) world.run(1);
+    const fromMs = world.now() + 230; // it falls silent for them 0 to 100 ms later
+    world.blocks.set("others' hellos", (from, to, kind) => {
+      const lost = kind === "hello" && from !== owner.name && to !== owner.name;
+      return lost && world.now() >= fromMs && world.now() < fromMs + lostMs;
+    });
+    for (let ms = 0; ms < 4000; ms++) world.run(1); // the observer looks at each step
+    expect(world.observer.longest).toEqual({ cached: 0, twoMacs: 0, unanswered: 0 });
+  });
+
   test("all speakers restart at once", () => {
     const world = settled();
     const before = world.owners();
