@@ -25,6 +25,7 @@ import { KubeClient } from "./kube/client.ts";
 import { connect } from "./kube/connection.ts";
 import { createRequestMetrics } from "./kube/request-metrics.ts";
 import { createLog, errorText, type Log } from "./log.ts";
+import { statusOf } from "./status-of.ts";
 import { startStatusServer } from "./status-server.ts";
 
 const METRICS_ADDRESS = ":7980";
@@ -162,7 +163,7 @@ const ROLES: Readonly<Record<string, Role>> = {
         key,
         timers,
         nodeProxyUrl,
-        fetch,
+        statusOf,
         daemon: gobgpSocket === undefined ? noGobgpd : lazyDaemon(() => openGobgpd(gobgpSocket)),
         drainDelayMs,
         version: version(),

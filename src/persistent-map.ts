@@ -87,3 +87,10 @@ function partOf(key: string): number {
   for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193);
   return ((hash >>> 16) ^ hash) & (PARTS - 1);
 }
+
+/** Gives the keys whose values are not the same in both; of two maps that came from each other without looking at all. */
+export function differences<V>(before: ReadonlyMap<string, V>, after: ReadonlyMap<string, V>): readonly string[] {
+  if (before === after) return [];
+  const [was, is] = [before, after].map((map) => (map instanceof PersistentMap ? map : PersistentMap.from(map)));
+  return (was as PersistentMap<V>).differences(is as PersistentMap<V>);
+}

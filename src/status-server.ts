@@ -1,6 +1,7 @@
-import { createServer, type Server } from "node:http";
+import type { Server } from "node:http";
 import type { Registry } from "prom-client";
 import { HeraldError } from "./errors.ts";
+import { http } from "./http.ts";
 
 export interface StatusServerOptions {
   /** Absent: all addresses, IPv4 alone on a machine without IPv6. */
@@ -13,7 +14,7 @@ export interface StatusServerOptions {
 
 /** Serves /healthz, /readyz and /metrics. Throws PortInUse when the address can't be had. */
 export async function startStatusServer({ host, port, registry, notReady }: StatusServerOptions): Promise<Server> {
-  const server = createServer((request, response) => {
+  const server = http.createServer((request, response) => {
     const answer = (status: number, body: string, type = "text/plain; charset=utf-8") => {
       response.writeHead(status, { "content-type": type });
       response.end(request.method === "HEAD" ? undefined : body);

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type Claim, decodeClaims, encodeClaims } from "./claims.ts";
+import { type Claim, changedClaims, decodeClaims, encodeClaims, recordedEpoch } from "./claims.ts";
 
 const claim: fc.Arbitrary<Claim> = fc.record({
   ip: fc.oneof(fc.ipV4(), fc.constantFrom("2001:db8::1", "::", "2001:db8:1:2:3:4:5:6")),
@@ -21,6 +21,29 @@ test("the order of claims does not change their record", () =>
   fc.assert(
     fc.property(claims, (all) => {
       expect(encodeClaims([...all].reverse())).toEqual(encodeClaims(all));
+    }),
+  ));
+
+test("each recorded claim is found among the others, and no other", () =>
+  fc.assert(
+    fc.property(claims, claims, (all, others) => {
+      const recorded = encodeClaims(all);
+      for (const { ip, interface: name } of [...all, ...others]) {
+        const epoch = all.find((one) => one.ip === ip && one.interface === name)?.epoch;
+        const list = recorded.find((one) => one.interface === name) ?? { interface: name, ips: [] };
+        expect(recordedEpoch(list, ip)).toBe(epoch);
+      }
+    }),
+  ));
+
+test("of two records just those IPs are named that stand in them differently", () =>
+  fc.assert(
+    fc.property(claims, claims, fc.array(fc.boolean()), (kept, others, keep) => {
+      const after = [...kept.filter((_, i) => keep[i]), ...others];
+      const said = (all: readonly Claim[], ip: string) => sorted(all.filter((one) => one.ip === ip));
+      const ips = [...new Set([...kept, ...after].map(({ ip }) => ip))];
+      const differing = ips.filter((ip) => said(kept, ip).join() !== said(after, ip).join());
+      expect([...changedClaims(encodeClaims(kept), encodeClaims(after))].sort()).toEqual(differing.sort());
     }),
   ));
 

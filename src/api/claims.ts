@@ -17,7 +17,7 @@ export function encodeClaims(claims: readonly Claim[]): RecordedClaims {
   const byInterface = new Map<string, string[]>();
   for (const { ip, interface: name, epoch } of claims) {
     const ips = byInterface.get(name) ?? [];
-    ips.push(`${ip}=${epoch}`);
+    ips.push(claimText(ip, epoch));
     byInterface.set(name, ips);
   }
   return [...byInterface]
@@ -25,17 +25,53 @@ export function encodeClaims(claims: readonly Claim[]): RecordedClaims {
     .map(([name, ips]) => ({ interface: name, ips: ips.sort() }));
 }
 
+/** Writes one claim as it stands among those of its interface, which are sorted. */
+export function claimText(ip: string, epoch: bigint): string {
+  return `${ip}=${epoch}`;
+}
+
 /** Reads the claims of a Speaker's status. An entry that is no claim is left out: it was not written by a speaker. */
 export function decodeClaims(recorded: RecordedClaims): readonly Claim[] {
   return recorded.flatMap(({ interface: name, ips }) =>
     ips.flatMap((text) => {
-      const [, ip, digits] = CLAIM.exec(text) ?? [];
-      if (ip === undefined || digits === undefined) return [];
-      const epoch = BigInt(digits);
-      return epoch > LAST_EPOCH ? [] : [{ ip, interface: name, epoch }];
+      const epoch = epochIn(text);
+      return epoch === undefined ? [] : [{ ip: text.slice(0, text.indexOf("=")), interface: name, epoch }];
     }),
   );
 }
 
-const CLAIM = /^([0-9a-f.:]{2,39})=(0|[1-9][0-9]{0,19})$/;
+/**
+ * Gives the epoch with which an IP (canonical text) stands among recorded claims. They are sorted, so of 10 000 only some
+ * are looked at; in a list that somebody else wrote it may not be found.
+ */
+export function recordedEpoch({ ips }: RecordedClaims[number], ip: string): bigint | undefined {
+  const start = `${ip}=`;
+  let [low, high] = [0, ips.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((ips[middle] as string) < start) low = middle + 1;
+    else high = middle;
+  }
+  const found = ips[low];
+  return found?.startsWith(start) ? epochIn(found) : undefined;
+}
+
+/** Gives the IPs of which one record says something else than the other. */
+export function changedClaims(before: RecordedClaims, after: RecordedClaims): readonly string[] {
+  const named = (claims: RecordedClaims, name: string) => claims.find((one) => one.interface === name)?.ips ?? [];
+  const names = new Set([...before, ...after].map((one) => one.interface));
+  const texts = [...names].flatMap((name) => {
+    const [was, is] = [new Set(named(before, name)), new Set(named(after, name))];
+    return [...[...was].filter((text) => !is.has(text)), ...[...is].filter((text) => !was.has(text))];
+  });
+  return [...new Set(texts.map((text) => text.split("=")[0] as string))];
+}
+
+function epochIn(text: string): bigint | undefined {
+  const [, digits] = CLAIM.exec(text) ?? [];
+  const epoch = digits === undefined ? undefined : BigInt(digits);
+  return epoch === undefined || epoch > LAST_EPOCH ? undefined : epoch;
+}
+
+const CLAIM = /^[0-9a-f.:]{2,39}=(0|[1-9][0-9]{0,19})$/;
 const LAST_EPOCH = 0xffff_ffff_ffff_ffffn;

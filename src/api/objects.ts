@@ -3,12 +3,18 @@
  * and every field is known to be used. Optional fields that are absent mean what the Kubernetes API says they mean.
  */
 
-export interface Meta {
+/** Which object it is, and which version of it. */
+export interface Identity {
   /** Empty for cluster-scoped kinds. */
   readonly namespace: string;
   readonly name: string;
-  readonly uid: string;
+  /** Absent where it doesn't matter whether it is the same object or another one under its name. */
+  readonly uid?: string;
   readonly resourceVersion: string;
+}
+
+export interface Meta extends Identity {
+  readonly uid: string;
   /** Milliseconds since 1970. */
   readonly createdAt: number;
   readonly deleting: boolean;

@@ -9,8 +9,8 @@ import { findPeers } from "./peers.ts";
 
 /** What each node does with an IP, or why none is asked to. */
 export type IPAnnouncers =
-  | { readonly what: NobodyReason; readonly pool: string | undefined }
-  | { readonly what: "Announced"; readonly pool: string; readonly nodes: readonly NodeOutcome[] };
+  | { readonly what: NobodyReason }
+  | { readonly what: "Announced"; readonly nodes: readonly NodeOutcome[] };
 
 export interface NodeOutcome {
   readonly node: string;
@@ -37,13 +37,12 @@ export class Announcers {
   /** Tells of an IP, in canonical text; the nodes are sorted by name. */
   of(ip: string, { serving, assignedPool }: HeldIP): IPAnnouncers {
     const pool = this.#pools.of(ip, assignedPool);
-    if (pool === undefined) return { what: "NoPool", pool: undefined };
-    if (pool.bgp.length === 0) return { what: "NotAnnounced", pool: pool.name };
-    if (serving === "NoNode") return { what: "NoEndpoints", pool: pool.name };
+    if (pool === undefined) return NO_POOL;
+    if (pool.bgp.length === 0) return NOT_ANNOUNCED;
+    if (serving === "NoNode") return NO_ENDPOINTS;
     const family = ip.includes(":") ? "IPv6" : "IPv4";
     const tell = (where: Exclude<Serving, "NoNode">): IPAnnouncers => ({
       what: "Announced",
-      pool: pool.name,
       nodes: this.#nodes.map(([node, announcing]) => ({ node, outcome: announcing.of(pool, family, where) })),
     });
     if (serving !== "EveryNode") return tell(serving);
@@ -53,3 +52,7 @@ export class Announcers {
     return known;
   }
 }
+
+const NO_POOL: IPAnnouncers = { what: "NoPool" };
+const NOT_ANNOUNCED: IPAnnouncers = { what: "NotAnnounced" };
+const NO_ENDPOINTS: IPAnnouncers = { what: "NoEndpoints" };

@@ -1,4 +1,5 @@
 import { bitsOf } from "../ipam/addresses.ts";
+import { differences } from "../persistent-map.ts";
 import type { Announcement } from "./announcing.ts";
 import type { Desired, DesiredParts } from "./desired.ts";
 import { type HeldIP, prefixOf } from "./held-ip.ts";
@@ -16,7 +17,7 @@ export function renewRoutes(
 ): ReadonlyMap<string, Route> | undefined {
   const gone: string[] = [];
   const come: Route[] = [];
-  for (const ip of changedKeys(madeOf.held, held)) {
+  for (const ip of differences(madeOf.held, held)) {
     const was = announcementsOf(ip, madeOf.held.get(ip), madeOf);
     const is = announcementsOf(ip, held.get(ip), madeOf);
     if (was === is) continue;
@@ -40,9 +41,4 @@ const NONE: readonly Announcement[] = [];
 /** Tells whether what stands for an IP stands for no other, and is of a kind that is there whether this IP is or not. */
 function isAlone(ip: string, announcement: Announcement, { usual }: DesiredParts): boolean {
   return announcement.length === bitsOf(ip.includes(":") ? "IPv6" : "IPv4") && usual.has(announcement);
-}
-
-function* changedKeys<T>(before: ReadonlyMap<string, T>, after: ReadonlyMap<string, T>): Generator<string> {
-  for (const [key, value] of after) if (before.get(key) !== value) yield key;
-  for (const key of before.keys()) if (!after.has(key)) yield key;
 }

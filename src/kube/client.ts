@@ -1,8 +1,9 @@
-import * as http from "node:http";
+import type { Agent, ClientRequest, IncomingMessage, OutgoingHttpHeaders } from "node:http";
 import * as https from "node:https";
 import { finished } from "node:stream/promises";
 import type { Clock } from "../clock.ts";
 import { HeraldError } from "../errors.ts";
+import { http } from "../http.ts";
 import { ApiError, retryAfterMs } from "./api-error.ts";
 import { Call } from "./call.ts";
 import type { Connection } from "./connection.ts";
@@ -25,6 +26,11 @@ const MAX_ANSWER_BYTES = 256 << 20;
 
 /** The content type of a merge patch (RFC 7386). */
 export const MERGE_PATCH = "application/merge-patch+json";
+/** That of Kubernetes' own patch: it changes single items of lists that have a merge key. Not for custom resources. */
+export const STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json";
+
+/** What makes the API server answer with metadata alone (Kubernetes API concepts, "Alternate representations"); else whole. */
+const METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1, application/json";
 
 export interface KubeRequest {
   readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
@@ -35,6 +41,8 @@ export interface KubeRequest {
   readonly body?: unknown;
   /** Of the body; a PATCH has to say which patch it is. */
   readonly contentType?: string;
+  /** Of the object only its metadata is wanted: the body of the answer is a PartialObjectMetadata. */
+  readonly metadataOnly?: boolean;
   /** Nobody wants the body of the answer: it is not parsed, and undefined given for it. A refusal is told all the same. */
   readonly unread?: boolean;
   readonly signal?: AbortSignal;
@@ -60,7 +68,7 @@ export interface KubeClientDeps {
 export class KubeClient {
   readonly #connection: Connection;
   readonly #deps: KubeClientDeps;
-  readonly #agent: http.Agent;
+  readonly #agent: Agent;
   readonly #target: Target;
   readonly #closed = new AbortController();
 
@@ -137,7 +145,7 @@ export class KubeClient {
   }
 
   /** Sends the request; resolves when the head of the answer is there. */
-  async #open(request: KubeRequest, call: Call): Promise<http.IncomingMessage> {
+  async #open(request: KubeRequest, call: Call): Promise<IncomingMessage> {
     const started = this.#deps.clock.now();
     const answered = (status: number) =>
       this.#deps.answered?.(request.method, status, this.#deps.clock.now() - started);
@@ -167,10 +175,10 @@ export class KubeClient {
     });
   }
 
-  async #headers(request: KubeRequest, body: string | undefined): Promise<http.OutgoingHttpHeaders> {
+  async #headers(request: KubeRequest, body: string | undefined): Promise<OutgoingHttpHeaders> {
     const token = await this.#connection.token?.();
     return {
-      accept: "application/json",
+      accept: request.metadataOnly ? METADATA_ONLY : "application/json",
       "user-agent": "herald",
       ...(body === undefined
         ? {}
@@ -215,7 +223,7 @@ class StaleConnection extends HeraldError {
 
 /** What is the same in all requests, worked out once. */
 interface Target {
-  readonly send: (options: https.RequestOptions) => http.ClientRequest;
+  readonly send: (options: https.RequestOptions) => ClientRequest;
   readonly options: https.RequestOptions;
   /** The path that the server's own URL may have (a gateway to several clusters). */
   readonly prefix: string;
@@ -240,7 +248,7 @@ function pathOf({ path, query }: KubeRequest): string {
   return parameters === "" ? path : `${path}?${parameters}`;
 }
 
-function keepAliveAgent(connection: Connection): http.Agent {
+function keepAliveAgent(connection: Connection): Agent {
   const options = { keepAlive: true, keepAliveMsecs: TCP_KEEP_ALIVE_MS, scheduling: "lifo" as const };
   const { ca, cert, key, insecure } = connection;
   const agent =
@@ -259,7 +267,7 @@ function keepAliveAgent(connection: Connection): http.Agent {
 }
 
 /** Reads a body to its end; rejects where it breaks off. */
-function bodyText(response: http.IncomingMessage): Promise<string> {
+function bodyText(response: IncomingMessage): Promise<string> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let bytes = 0;
@@ -277,7 +285,7 @@ function bodyText(response: http.IncomingMessage): Promise<string> {
   });
 }
 
-async function refusal(request: KubeRequest, response: http.IncomingMessage): Promise<ApiError> {
+async function refusal(request: KubeRequest, response: IncomingMessage): Promise<ApiError> {
   const body = await bodyText(response);
   let parsed: unknown = body;
   try {

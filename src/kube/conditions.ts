@@ -26,6 +26,33 @@ export function conditionsWith(
   return changed ? kept : undefined;
 }
 
+/** What a condition says, without when. */
+export type ConditionText = Pick<Condition, "status" | "reason" | "message">;
+
+/**
+ * Gives the strategic merge patch that makes the condition of this type say what is `wanted`, or be gone, and leaves the
+ * others alone; undefined where nothing is to be done. `known` is what it says on the version that is patched: the time
+ * there stays where the status does. `now` is in milliseconds since 1970.
+ */
+export function conditionPatch(
+  type: string,
+  known: ConditionText | undefined,
+  wanted: ConditionText | undefined,
+  now: number,
+): object | undefined {
+  if (saysTheSame(known, wanted)) return undefined;
+  if (wanted === undefined) return { status: { conditions: [{ $patch: "delete", type }] } };
+  const { status, reason, message } = wanted;
+  const time = known?.status === status ? {} : { lastTransitionTime: wholeSeconds(now) };
+  return { status: { conditions: [{ type, status, reason, message, ...time }] } };
+}
+
+/** Tells whether two conditions say the same; undefined: there is none. */
+export function saysTheSame(a: ConditionText | undefined, b: ConditionText | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return a.status === b.status && a.reason === b.reason && a.message === b.message;
+}
+
 const FIELDS = ["status", "reason", "message", "observedGeneration"] as const;
 
 function transitionTime(known: Condition | undefined, wanted: WantedCondition, now: number): string {

@@ -24,6 +24,8 @@ export interface EventRecorderDeps {
   readonly instance?: string;
   readonly clock: Clock;
   readonly random: () => number;
+  /** At most so many are written, in the long run; no limit by default but that of the rests. */
+  readonly perSecond?: number;
   /** Called for each event that nobody will ever read. */
   readonly dropped?: () => void;
 }
@@ -77,6 +79,7 @@ interface Series {
  */
 export class EventRecorder {
   readonly #deps: EventRecorderDeps;
+  readonly #perSecond: number;
   /** By what makes events the same; the one used last comes last. */
   readonly #series = new Map<string, Series>();
   readonly #budgets = new Budgets({ burst: BURST, refillMs: REFILL_MS, most: MAX_KEPT });
@@ -92,6 +95,7 @@ export class EventRecorder {
 
   constructor(deps: EventRecorderDeps) {
     this.#deps = deps;
+    this.#perSecond = deps.perSecond ?? Number.POSITIVE_INFINITY;
   }
 
   /** Tells about an object. `reason` is one word in PascalCase, `note` a sentence for people. */
@@ -184,7 +188,7 @@ export class EventRecorder {
       const written = await Promise.all(bundle.map((series) => this.#tryToWrite(series)));
       const endedMs = clock.now();
       const nextMs = this.#storm.rages(endedMs) ? REST.maxMs : restMs(REST, endedMs - begunMs);
-      this.#restUntilMs = endedMs + nextMs;
+      this.#restUntilMs = Math.max(endedMs + nextMs, begunMs + (bundle.length * 1000) / this.#perSecond);
       this.#careful = written.includes(false);
       for (const [at, series] of bundle.entries()) if (!written[at]) this.#drop(series);
     }

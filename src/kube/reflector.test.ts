@@ -6,7 +6,7 @@ import { noLog } from "../log.ts";
 import { ApiError } from "./api-error.ts";
 import type { KubeRequest, WatchEvent } from "./client.ts";
 import { Reflector } from "./reflector.ts";
-import { services } from "./resource.ts";
+import { type Kept, type Resource, services } from "./resource.ts";
 import { Store } from "./store.ts";
 
 type Raw = ReturnType<typeof service>;
@@ -261,6 +261,29 @@ test.each([
   expect(seen()).toEqual(["ns/goes 2 -", "ns/changes 3 30", "ns/again 4 -", "ns/again - 31", "ns/new - 32"]);
   expect(api.last.query.resourceVersion).toBe("40");
   expect(store.synced).toBe(true);
+});
+
+test("a new list parses what is new alone, be it that no uid is kept", async () => {
+  const api = new FakeApi();
+  const parsed: unknown[] = [];
+  const resource: Resource<Kept> = {
+    ...{ kind: "Service", path: "/api/v1/services" },
+    keep: (raw) => {
+      const { namespace, name, resourceVersion } = services.keep(raw).meta;
+      parsed.push(`${name} ${resourceVersion}`);
+      return { meta: { namespace, name, resourceVersion } };
+    },
+  };
+  api.list = () => listOf([service("stays", 1), service("changes", 2)], 10);
+  const end = new AbortController();
+  ends.push(end);
+  const deps = { client: api, clock: api.clock, random: () => 0, log: noLog };
+  void new Reflector({ ...deps, resource, store: new Store<Kept>() }).run(end.signal);
+  await api.clock.advance(0);
+  api.list = () => listOf([service("stays", 1), service("changes", 3)], 40);
+  await api.last.send("ERROR", { kind: "Status", code: 410, reason: "Expired", message: "too old" });
+  await api.clock.advance(250);
+  expect(parsed).toEqual(["stays 1", "changes 2", "changes 3"]);
 });
 
 test("a server that always finds us too old is not asked for lists at full speed", async () => {

@@ -167,7 +167,8 @@ export class Reflector<T extends Kept> {
   #known(raw: unknown): T | undefined {
     const { namespace, name, uid, resourceVersion } = record(record(raw).metadata);
     const known = this.#deps.store.get(keyOf({ namespace: text(namespace), name: text(name) }));
-    return known?.meta.uid === uid && known?.meta.resourceVersion === resourceVersion ? known : undefined;
+    if (known?.meta.resourceVersion !== resourceVersion) return undefined;
+    return (known?.meta.uid ?? uid) === uid ? known : undefined;
   }
 
   /** Parses an object; undefined, and gone from the store, where it is not wanted. */

@@ -3,6 +3,7 @@ import type {
   Condition,
   Endpoint,
   EndpointSlice,
+  Identity,
   IPFamily,
   Meta,
   Namespace,
@@ -15,7 +16,7 @@ import { integer, list, optionalText, record, text, textMap, texts } from "./raw
 
 /** What every kept object has. */
 export interface Kept {
-  readonly meta: Meta;
+  readonly meta: Identity;
 }
 
 /** A kind of object: where it is listed and watched, and what is kept of it. */
@@ -34,7 +35,7 @@ export interface Resource<T extends Kept> {
 
 /** The key of an object in its store: "namespace/name", or "name" where it is cluster-scoped. */
 export function keyOf({ namespace, name }: { readonly namespace: string; readonly name: string }): string {
-  return namespace === "" ? name : `${namespace}/${name}`;
+  return namespace === "" ? name : [namespace, name].join("/"); // a template would keep its parts in memory beside it
 }
 
 export interface KeepMetaOptions {

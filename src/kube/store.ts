@@ -15,7 +15,7 @@ export type Index<T> = (object: T) => readonly string[];
 /** The objects of one kind as last heard of, with indexes that are kept up to date. A Reflector fills it. */
 export class Store<T extends Kept> {
   readonly #objects = new Map<string, T>();
-  readonly #indexes: ReadonlyMap<string, { readonly values: Index<T>; readonly found: Map<string, Found<T>> }>;
+  readonly #indexes: ReadonlyMap<string, { readonly values: Index<T>; readonly found: Map<string, readonly T[]> }>;
   readonly #listeners = new Set<(change: Change<T>) => void>();
   readonly #log: Log;
   #sorted: readonly T[] | undefined = [];
@@ -58,10 +58,7 @@ export class Store<T extends Kept> {
   by(index: string, value: string): readonly T[] {
     const all = this.#indexes.get(index)?.found;
     if (all === undefined) throw new RangeError(`no index ${index}`);
-    const found = all.get(value);
-    if (found === undefined) return NONE;
-    found.sorted ??= sorted(found.objects);
-    return found.sorted;
+    return all.get(value) ?? NONE;
   }
 
   /** Calls `listener` after each change; one that throws is logged, and the others still hear. Gives the way to stop. */
@@ -106,7 +103,7 @@ export class Store<T extends Kept> {
   }
 
   #set(key: string, before: T | undefined, after: T | undefined): void {
-    if (before !== undefined) this.#unindex(key, before);
+    if (before !== undefined) this.#unindex(before);
     if (after === undefined) this.#objects.delete(key);
     else {
       this.#objects.set(key, after);
@@ -124,37 +121,39 @@ export class Store<T extends Kept> {
   }
 
   #index(key: string, object: T): void {
+    for (const { values, found } of this.#indexes.values())
+      for (const value of values(object)) found.set(value, withObject(found.get(value) ?? NONE, key, object));
+  }
+
+  #unindex(object: T): void {
     for (const { values, found } of this.#indexes.values()) {
       for (const value of values(object)) {
-        const there = found.get(value) ?? { objects: new Map(), sorted: undefined };
-        there.objects.set(key, object);
-        there.sorted = undefined;
-        found.set(value, there);
+        const left = without(found.get(value) ?? NONE, object);
+        if (left.length === 0) found.delete(value);
+        else found.set(value, left);
       }
     }
   }
-
-  #unindex(key: string, object: T): void {
-    for (const { values, found } of this.#indexes.values()) {
-      for (const value of values(object)) {
-        const there = found.get(value);
-        if (there === undefined) continue;
-        there.objects.delete(key);
-        there.sorted = undefined;
-        if (there.objects.size === 0) found.delete(value);
-      }
-    }
-  }
-}
-
-/** What an index has under one value. */
-interface Found<T> {
-  readonly objects: Map<string, T>;
-  sorted: readonly T[] | undefined;
 }
 
 const NONE: readonly never[] = [];
 
 function sorted<T>(objects: ReadonlyMap<string, T>): readonly T[] {
   return [...objects].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)).map(([, object]) => object);
+}
+
+/** Gives `objects`, which are by key, with one more. */
+function withObject<T extends Kept>(objects: readonly T[], key: string, object: T): readonly T[] {
+  let [first, last] = [0, objects.length];
+  while (first < last) {
+    const middle = (first + last) >>> 1;
+    if (keyOf((objects[middle] as T).meta) < key) first = middle + 1;
+    else last = middle;
+  }
+  return objects[first] === object ? objects : objects.toSpliced(first, 0, object);
+}
+
+function without<T>(objects: readonly T[], object: T): readonly T[] {
+  const at = objects.indexOf(object);
+  return at < 0 ? objects : objects.toSpliced(at, 1);
 }

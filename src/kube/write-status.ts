@@ -14,8 +14,10 @@ export interface StatusWrite<T extends Kept> {
   /** As it was last seen; absent: it has to be asked for. */
   readonly object?: T;
   keep(raw: unknown): T;
-  /** Gives a merge patch, or undefined where there is nothing to write. */
+  /** Gives a patch, or undefined where there is nothing to write. */
   build(current: T): Built;
+  /** Which patch it is; a merge patch by default. */
+  readonly contentType?: string;
   readonly signal: AbortSignal;
 }
 
@@ -36,20 +38,13 @@ export async function writeStatus<T extends Kept>(write: StatusWrite<T>): Promis
 }
 
 async function writeSeen<T extends Kept>(write: StatusWrite<T>, object: T): Promise<boolean> {
-  const { client, wrote, path, signal } = write;
+  const { client, wrote, path, contentType = MERGE_PATCH, signal } = write;
   const patch = await write.build(object);
   if (patch === undefined) return false;
   const { metadata } = patch as { readonly metadata?: object };
   const body = { ...patch, metadata: { ...metadata, resourceVersion: object.meta.resourceVersion } };
   try {
-    await client.request({
-      method: "PATCH",
-      path: `${path}/status`,
-      contentType: MERGE_PATCH,
-      body,
-      unread: true,
-      signal,
-    });
+    await client.request({ method: "PATCH", path: `${path}/status`, contentType, body, unread: true, signal });
     return true;
   } catch (error) {
     if (isStatus(error, 404)) return false;
@@ -59,6 +54,7 @@ async function writeSeen<T extends Kept>(write: StatusWrite<T>, object: T): Prom
   }
 }
 
-async function writeAnew<T extends Kept>({ client, path, keep, build, signal }: StatusWrite<T>): Promise<boolean> {
-  return await patchStatus(client, path, (raw) => build(keep(raw)), { signal });
+async function writeAnew<T extends Kept>(write: StatusWrite<T>): Promise<boolean> {
+  const { client, path, keep, build, contentType = MERGE_PATCH, signal } = write;
+  return await patchStatus(client, path, (raw) => build(keep(raw)), { contentType, signal });
 }

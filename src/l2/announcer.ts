@@ -5,10 +5,10 @@ const OFFSETS_MS = [0, 100, 1100, 2200] as const;
 
 /** Frames sent in one go, at most. */
 const BURST = 128;
-/** Refreshing takes at most this part of the frames. */
-const REFRESH_SHARE = 1 / 50;
-/** How many IPs are refreshed in one go. */
-const REFRESH_BURST = 4;
+/** Refreshing takes at most this part of the frames: everybody on the segment hears them. */
+const REFRESH_SHARE = 1 / 500;
+/** How many IPs are refreshed in one go: all that a second has room for, so that this process wakes but once for them. */
+const REFRESH_BURST = 10;
 
 /** Pacing: announcing many IPs must not flood the segment. */
 export interface Pace {

@@ -6,6 +6,12 @@ export interface ClaimView extends Claim {
   readonly ip: string;
 }
 
+/** What of the claims is other than when it was last told. */
+export interface ClaimNews {
+  readonly set: readonly ClaimView[];
+  readonly removed: readonly string[];
+}
+
 interface Removal {
   readonly epoch: bigint;
   readonly successor: number;
@@ -19,6 +25,8 @@ export class ClaimBook {
   readonly #claims = new Map<string, Claim>();
   readonly #removals = new Map<string, Removal>();
   readonly #untold = new Map<string, Entry>();
+  /** The IPs whose claims changed since `takeNews`. */
+  readonly #news = new Set<string>();
   #version = 0n;
   #view: readonly ClaimView[] | undefined;
 
@@ -43,8 +51,21 @@ export class ClaimBook {
     return this.#view;
   }
 
+  /** Gives what changed since it was last asked: of 10 000 claims those few. */
+  takeNews(): ClaimNews {
+    const set: ClaimView[] = [];
+    const removed: string[] = [];
+    for (const ip of this.#news) {
+      const claim = this.#claims.get(ip);
+      if (claim === undefined) removed.push(ip);
+      else set.push({ ip, ...claim });
+    }
+    this.#news.clear();
+    return { set, removed };
+  }
+
   set(ip: string, claim: Claim): void {
-    this.#view = undefined;
+    this.#changed(ip);
     this.#claims.set(ip, claim);
     this.#removals.delete(ip);
     this.#untold.set(ip, entryOf(ip, claim));
@@ -52,7 +73,7 @@ export class ClaimBook {
 
   /** `successor`: nodeHash of whom it was given way to, or 0. */
   remove(ip: string, successor: number, nowMs: number): void {
-    this.#view = undefined;
+    this.#changed(ip);
     const epoch = this.#claims.get(ip)?.epoch ?? 0n;
     this.#claims.delete(ip);
     this.#removals.set(ip, { epoch, successor, atMs: nowMs });
@@ -76,6 +97,11 @@ export class ClaimBook {
     }
     const parts = splitEntries(this.#node, entries.sort(byIP));
     return parts.map((part, i) => ({ version: this.#version, part: i, parts: parts.length, entries: part }));
+  }
+
+  #changed(ip: string): void {
+    this.#view = undefined;
+    this.#news.add(ip);
   }
 }
 

@@ -1,3 +1,4 @@
+import type { ClaimView } from "./claim-book.ts";
 import type { DropReason } from "./frame.ts";
 
 /** Something happened to an IP on this node. `cause` is a reason of src/election/ownership.ts, or one of the start. */
@@ -5,12 +6,6 @@ export interface OwnershipChange {
   readonly ip: string;
   readonly what: "Claimed" | "Yielding" | "Kept" | "Released" | "Lost" | "Announced" | "Conflict" | "ConflictOver";
   readonly cause: string;
-  readonly epoch: bigint;
-}
-
-/** A claim as it stands in a Speaker object. */
-export interface RecordedClaim {
-  readonly ip: string;
   readonly epoch: bigint;
 }
 
@@ -31,8 +26,6 @@ export interface Effects {
   readonly changes: readonly OwnershipChange[];
   /** What ARP and NDP tell of these IPs is wanted too, in place of those before: others' addresses, and IPs that are asked for. */
   readonly watch?: { readonly heard: readonly string[]; readonly probed: readonly string[] };
-  /** The claims changed: write these, by IP, into the Speaker object in place of those there. */
-  readonly record?: readonly RecordedClaim[];
 }
 
 /**
@@ -61,6 +54,12 @@ export interface NeighbourView {
   readonly claims: number;
 }
 
+/** This node answers for so many IPs of another. */
+export interface DeputyView {
+  readonly node: string;
+  readonly addresses: number;
+}
+
 /** Another MAC that says it has an IP that this node claims. */
 export interface ConflictView {
   readonly ip: string;
@@ -81,14 +80,9 @@ export interface SegmentView {
   readonly left: boolean;
   readonly incarnation: bigint;
   readonly neighbours: readonly NeighbourView[];
-  readonly claims: readonly {
-    readonly ip: string;
-    readonly epoch: bigint;
-    readonly yielding: boolean;
-    readonly tentative?: boolean | undefined;
-  }[];
-  /** What this node answers for with another's MAC. */
-  readonly deputyFor: readonly { readonly ip: string; readonly node: string }[];
+  readonly claims: readonly ClaimView[];
+  /** For how many IPs this node answers with another's MAC, by node. */
+  readonly deputyFor: readonly DeputyView[];
   readonly conflicts: readonly ConflictView[];
   /** This node hears nothing at all. */
   readonly isolated: boolean;

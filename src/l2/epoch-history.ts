@@ -1,11 +1,11 @@
-import { believedEpoch } from "../election/epoch.ts";
-import type { RecordedClaim } from "./effects.ts";
+import { differences, PersistentMap } from "../persistent-map.ts";
 
 /** The claims on one segment as a node's Speaker object has them. */
 export interface NodeRecord {
   readonly node: string;
   readonly incarnation: bigint;
-  readonly claims: readonly RecordedClaim[];
+  /** The epochs of its claims by IP. As PersistentMaps: of two that came from each other what is new is found at once. */
+  readonly claims: ReadonlyMap<string, bigint>;
   /** Where its kernel can be asked whether it is there, on this segment; absent: not known. */
   readonly mac?: Uint8Array;
   /** Its own IPv4 address here. */
@@ -19,7 +19,7 @@ export class EpochHistory {
   readonly #known = new Map<string, bigint>();
   /** IPs that somebody announced: no stranger can have them. */
   readonly #announced = new Set<string>();
-  #records = new Map<string, { readonly from: NodeRecord; readonly epochs: ReadonlyMap<string, bigint> }>();
+  #records: ReadonlyMap<string, NodeRecord> = new Map();
 
   /** K: the highest epoch known of an IP; 0 where there is none. */
   known(ip: string): bigint {
@@ -44,23 +44,16 @@ export class EpochHistory {
     this.#announced.delete(ip);
   }
 
-  /** Takes the records that the API has now; gives the IPs whose records changed. One that is the same object as before is not read again. */
+  /** Takes the records that the API has now; gives the IPs whose records changed. */
   read(records: readonly NodeRecord[]): ReadonlySet<string> {
     const before = this.#records;
     const changed = new Set<string>();
-    this.#records = new Map();
-    for (const from of records) {
-      const known = before.get(from.node);
-      if (known?.from === from) {
-        this.#records.set(from.node, known);
-        continue;
-      }
-      const epochs = new Map(from.claims.map((claim) => [claim.ip, believedEpoch(claim.epoch)]));
-      this.#records.set(from.node, { from, epochs });
-      for (const ip of known?.epochs.keys() ?? []) if (!epochs.has(ip)) changed.add(ip);
-      for (const [ip, epoch] of epochs) {
-        if (known?.epochs.get(ip) === epoch) continue;
+    this.#records = new Map(records.map((record) => [record.node, record]));
+    for (const { node, claims } of records) {
+      for (const ip of differences(before.get(node)?.claims ?? NO_CLAIMS, claims)) {
+        const epoch = claims.get(ip);
         changed.add(ip);
+        if (epoch === undefined) continue;
         this.learn(ip, epoch);
         this.announced(ip);
       }
@@ -70,7 +63,7 @@ export class EpochHistory {
 
   /** Gives the epochs by IP in a node's record; empty where it has none. */
   recordOf(node: string): ReadonlyMap<string, bigint> {
-    return this.#records.get(node)?.epochs ?? NO_CLAIMS;
+    return this.#records.get(node)?.claims ?? NO_CLAIMS;
   }
 
   /** The nodes that have a record. */
@@ -83,4 +76,4 @@ export class EpochHistory {
   }
 }
 
-const NO_CLAIMS: ReadonlyMap<string, bigint> = new Map();
+const NO_CLAIMS: ReadonlyMap<string, bigint> = PersistentMap.from<bigint>([]);

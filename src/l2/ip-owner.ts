@@ -2,11 +2,12 @@ import type { Candidate } from "../election/candidates.ts";
 import { newEpoch } from "../election/epoch.ts";
 import { type Claim, compareClaims, type Decision, decide, type RivalClaim } from "../election/ownership.ts";
 import { nodeHash } from "../election/rendezvous-hash.ts";
+import { differences, PersistentMap } from "../persistent-map.ts";
 import type { Adjacencies } from "./adjacencies.ts";
 import type { Announcer } from "./announcer.ts";
 import { byIP, ClaimBook } from "./claim-book.ts";
 import type { ConflictNews, Conflicts } from "./conflicts.ts";
-import type { OwnershipChange, RecordedClaim } from "./effects.ts";
+import type { DeputyView, OwnershipChange } from "./effects.ts";
 import { EpochHistory, type NodeRecord } from "./epoch-history.ts";
 import type { Neighbour } from "./neighbour.ts";
 import { Overrule, shouldNotOwn } from "./overrule.ts";
@@ -42,7 +43,6 @@ interface Opening {
 export interface Outcome {
   readonly changes: readonly OwnershipChange[];
   readonly table?: ReadonlyMap<string, Uint8Array>;
-  readonly record?: readonly RecordedClaim[];
 }
 
 const NEVER = Number.POSITIVE_INFINITY;
@@ -63,16 +63,21 @@ export class IPOwner {
   readonly #cutOff = new Set<string>();
   /** Whose MAC this node answers with, by IP. */
   readonly #deputyFor = new Map<string, string>();
-  #deputyView: readonly { readonly ip: string; readonly node: string }[] | undefined;
-  #ips: ReadonlyMap<string, readonly Candidate[]> = new Map();
+  #deputyView: readonly DeputyView[] | undefined;
+  #ips: ReadonlyMap<string, readonly Candidate[]> = PersistentMap.from<readonly Candidate[]>([]);
   #versions: ReadonlyMap<string, bigint> = new Map();
   /** The start is over, so the own claims are more than what the record says. */
   #started = false;
   readonly #dirty = new Set<string>();
   #allDirty = false;
   #changes: OwnershipChange[] = [];
-  #tableChanged = false;
-  #recordChanged = false;
+  /** The responder's table as it was last told, and the IPs whose entries may be others by now. */
+  #table = PersistentMap.from<Uint8Array>([]);
+  readonly #untabled = new Set<string>();
+  /** That of the neighbours' MACs that are in it. */
+  #addressVersion = 0;
+  /** It is to be told though it is the same. */
+  #tableNeeded = false;
 
   constructor(deps: IPOwnerDeps) {
     const { node, timing, adjacencies } = deps;
@@ -95,12 +100,10 @@ export class IPOwner {
     this.#ips = ips;
     this.#versions = versions;
     for (const ip of this.history.read(records)) this.#dirty.add(ip);
-    if (ips === before) return;
-    for (const [ip, candidates] of ips) if (!sameCandidates(candidates, before.get(ip))) this.#dirty.add(ip);
-    for (const ip of before.keys()) {
-      if (ips.has(ip)) continue;
-      this.#dirty.add(ip);
-      this.history.unassigned(ip);
+    for (const ip of differences(before, ips)) {
+      const candidates = ips.get(ip);
+      if (candidates === undefined) this.history.unassigned(ip);
+      if (candidates === undefined || !sameCandidates(candidates, before.get(ip))) this.#dirty.add(ip);
     }
   }
 
@@ -110,7 +113,6 @@ export class IPOwner {
 
   markAll(): void {
     this.#allDirty = true;
-    if (this.#deputyFor.size > 0) this.#tableChanged = true; // a MAC may be another
   }
 
   markIPsOf(neighbour: Neighbour): void {
@@ -143,7 +145,7 @@ export class IPOwner {
     this.#started = true;
     this.#allDirty = true;
     // The responder may hold the table of an earlier Segment on this interface: it must not answer from that.
-    this.#tableChanged = this.#recordChanged = true;
+    this.#tableNeeded = true;
   }
 
   /** Decides anew about all IPs that something happened to. */
@@ -194,27 +196,29 @@ export class IPOwner {
   takeOutcome(): Outcome {
     const outcome: Outcome = {
       changes: this.#changes.sort(byIP),
-      ...(this.#tableChanged && { table: this.#table() }),
-      ...(this.#recordChanged && { record: this.#record() }),
+      ...(this.#renewTable() && { table: this.#table }),
     };
     this.#changes = [];
-    this.#tableChanged = this.#recordChanged = false;
     return outcome;
   }
 
-  /** What this node answers for as a deputy, by IP; the same array until something changes. */
-  deputyView(): readonly { readonly ip: string; readonly node: string }[] {
-    this.#deputyView ??= [...this.#deputyFor].map(([ip, node]) => ({ ip, node })).sort(byIP);
+  /** For how many IPs of whom this node answers as a deputy, by name; the same array until something changes. */
+  deputyView(): readonly DeputyView[] {
+    this.#deputyView ??= countsOf(this.#deputyFor.values());
     return this.#deputyView;
   }
 
-  /** Takes up a claim from before a stall. Whoever has the IP now keeps it, whatever the epochs: this node was away. */
+  /**
+   * Takes up a claim from before a stall. Whoever has the IP now keeps it, whatever the epochs: this node was away. Where
+   * nobody had it in between there is nothing to do or to tell: on a busy machine to tell 10 000 claims anew would be the
+   * next stall.
+   */
   #resume(ip: string, nowMs: number): void {
     const claim = this.book.claims.get(ip);
     const rival = this.#reach.rivals(ip)[0];
     if (claim === undefined) return;
     if (rival !== undefined) this.#release(ip, { what: "Lost", cause: "ClaimedMeanwhile" }, rival.node, nowMs);
-    else if (!claim.tentative) this.#takeUp(ip, claim.epoch, "Resumed", nowMs);
+    else if (!claim.tentative && this.history.known(ip) > claim.epoch) this.#takeUp(ip, claim.epoch, "Resumed", nowMs);
   }
 
   /**
@@ -305,13 +309,13 @@ export class IPOwner {
     this.#openings.delete(ip);
     this.#overrule.forget(ip);
     this.#changes.push({ ip, what: "Claimed", cause, epoch });
-    if (!claim.tentative) this.#tableChanged = this.#recordChanged = true;
+    if (!claim.tentative) this.#untabled.add(ip);
   }
 
   #announced(ip: string, nowMs: number): void {
     this.history.announced(ip);
     this.#deps.announcer.start(ip, nowMs);
-    this.#tableChanged = this.#recordChanged = true;
+    this.#untabled.add(ip);
   }
 
   #keep(ip: string, yielding: boolean, cause: string): void {
@@ -327,7 +331,7 @@ export class IPOwner {
     this.#deps.announcer.stop(ip);
     this.#deps.conflicts.drop(ip);
     this.#changes.push({ ip, ...why, epoch });
-    this.#tableChanged = this.#recordChanged = true;
+    this.#untabled.add(ip);
   }
 
   /** Since when an IP is open to be claimed: free, or yielded by all who claim it. */
@@ -349,7 +353,7 @@ export class IPOwner {
     if (node === undefined) this.#deputyFor.delete(ip);
     else this.#deputyFor.set(ip, node);
     this.#deputyView = undefined;
-    this.#tableChanged = true;
+    this.#untabled.add(ip);
   }
 
   /** The node with whose MAC this one is to answer for an IP. */
@@ -366,20 +370,26 @@ export class IPOwner {
     return this.#reach.isFirstDeputy(ip) ? holder.node : undefined;
   }
 
-  #table(): ReadonlyMap<string, Uint8Array> {
-    const { mac, adjacencies } = this.#deps;
-    const table = new Map<string, Uint8Array>();
-    for (const [ip, { tentative }] of this.book.claims) if (!tentative) table.set(ip, mac);
-    for (const [ip, node] of this.#deputyFor) {
-      const theirs = adjacencies.get(node)?.hello.mac;
-      if (theirs !== undefined) table.set(ip, theirs);
-    }
-    return new Map([...table].sort(([a], [b]) => (a < b ? -1 : 1)));
+  /** Brings the table up to date; says whether it has to be told. */
+  #renewTable(): boolean {
+    const needed = this.#tableNeeded;
+    const { addressVersion } = this.#deps.adjacencies;
+    this.#tableNeeded = false;
+    if (addressVersion !== this.#addressVersion) for (const ip of this.#deputyFor.keys()) this.#untabled.add(ip);
+    this.#addressVersion = addressVersion;
+    if (this.#untabled.size === 0) return needed;
+    const before = this.#table;
+    this.#table = before.with([...this.#untabled].map((ip) => [ip, this.#answerFor(ip)] as const));
+    this.#untabled.clear();
+    return needed || this.#table !== before;
   }
 
-  #record(): readonly RecordedClaim[] {
-    const announced = [...this.book.claims].filter(([, { tentative }]) => !tentative);
-    return announced.map(([ip, { epoch }]) => ({ ip, epoch })).sort(byIP);
+  /** The MAC with which this node answers for an IP; undefined: it does not. */
+  #answerFor(ip: string): Uint8Array | undefined {
+    const owed = this.#deputyFor.get(ip);
+    const theirs = owed === undefined ? undefined : this.#deps.adjacencies.get(owed)?.hello.mac;
+    const claim = this.book.claims.get(ip);
+    return theirs ?? (claim === undefined || claim.tentative ? undefined : this.#deps.mac);
   }
 }
 
@@ -388,6 +398,12 @@ function best(claims: readonly RivalClaim[], ip: string): RivalClaim | undefined
     (found, claim) => (found === undefined || compareClaims(claim, found, ip) < 0 ? claim : found),
     undefined,
   );
+}
+
+function countsOf(nodes: Iterable<string>): readonly DeputyView[] {
+  const counts = new Map<string, number>();
+  for (const node of nodes) counts.set(node, (counts.get(node) ?? 0) + 1);
+  return [...counts].sort(([a], [b]) => (a < b ? -1 : 1)).map(([node, addresses]) => ({ node, addresses }));
 }
 
 function sameCandidates(a: readonly Candidate[], b: readonly Candidate[] | undefined): boolean {

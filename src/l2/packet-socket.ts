@@ -1,7 +1,7 @@
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { type ErrorCode, HeraldError } from "../errors.ts";
-import { ipBytes } from "./ip-bytes.ts";
+import { packAddresses, TablePacker } from "./table-packer.ts";
 
 /** An interface as the kernel has it now. */
 export interface LinkState {
@@ -44,7 +44,8 @@ export interface PacketSocket {
   readonly mac: Uint8Array;
   /**
    * Sets which IPs are answered for, and with which MAC, in place of the former table. When it returns, the former
-   * table allows no reply any more. The solicited-node groups of its IPv6 addresses are joined soon after.
+   * table allows no reply any more. The solicited-node groups of its IPv6 addresses are joined soon after. Of a
+   * PersistentMap that came from the former one only what changed is read.
    */
   setTable(table: ReadonlyMap<string, Uint8Array>): void;
   /**
@@ -74,7 +75,7 @@ export interface PacketSocket {
 export function openPacketSocket(options: PacketSocketOptions): PacketSocket {
   const addon = loadAddon();
   const { interface: name, onFrames, onLink, onError } = options;
-  const pack = tablePacker();
+  const packer = new TablePacker();
   let native: NativeSocket | undefined;
   try {
     native = new addon.PacketSocket(name, (frames, link, error) => {
@@ -98,7 +99,7 @@ export function openPacketSocket(options: PacketSocketOptions): PacketSocket {
       mac = native?.mac() ?? mac;
       return mac;
     },
-    setTable: (table) => open().setTable(pack(table)),
+    setTable: (table) => open().setTable(packer.pack(table)),
     watch: (heard, probed) => open().setWatched(packAddresses(heard), packAddresses(probed)),
     renew: (validForMs) => open().renew(validForMs),
     send: (frames) => open().send(frames),
@@ -168,41 +169,4 @@ function openError(name: string, cause: unknown): unknown {
   if (!(cause instanceof Error) || !("code" in cause)) return cause;
   const code = cause.code === "NoSuchInterface" ? "NoSuchInterface" : "NoPacketSocket";
   return new HeraldError(code, `open interface ${name}: ${cause.message}; ${REMEDIES[code]}`, { cause });
-}
-
-const ADDRESS_LENGTH = 16;
-const ENTRY_LENGTH = ADDRESS_LENGTH + 6;
-
-/**
- * Packs tables: entries of address, 16 bytes, then MAC, 6 bytes. Tables are alike from one to the next, so addresses are
- * read once as long as they stay: of 10 000 IPv6 addresses that is most of the work.
- */
-function tablePacker(): (table: ReadonlyMap<string, Uint8Array>) => Uint8Array {
-  let known: ReadonlyMap<string, Uint8Array> = new Map();
-  return (table) => {
-    const packed = new Uint8Array(table.size * ENTRY_LENGTH);
-    const addresses = new Map<string, Uint8Array>();
-    let at = 0;
-    for (const [ip, mac] of table) {
-      if (mac.length !== 6) throw new RangeError(`the MAC of ${ip} has ${mac.length} bytes`);
-      const address = known.get(ip) ?? longAddress(ip);
-      addresses.set(ip, address);
-      packed.set(address, at);
-      packed.set(mac, at + ADDRESS_LENGTH);
-      at += ENTRY_LENGTH;
-    }
-    known = addresses;
-    return packed;
-  };
-}
-
-function packAddresses(ips: Iterable<string>): Uint8Array {
-  return Uint8Array.from([...ips].flatMap((ip) => [...longAddress(ip)]));
-}
-
-/** Gives an IPv6 address in 16 bytes, an IPv4 address as IPv4-mapped (RFC 4291 section 2.5.5.2). */
-function longAddress(ip: string): Uint8Array {
-  const short = ipBytes(ip);
-  if (short.length === ADDRESS_LENGTH) return short;
-  return Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, ...short);
 }

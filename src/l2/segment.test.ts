@@ -114,13 +114,13 @@ function bodies<T>(effects: Effects, type: FrameType, decode: (body: Uint8Array)
 describe("the start", () => {
   test("answers and claims nothing for the detection time, then claims before it says that it has started", () => {
     const it = segment();
-    it.setSnapshot(snapshot({ [IP]: ["n1"] }, [{ node: "n2", incarnation: 0n, claims: [{ ip: IP, epoch: 0n }] }]), 0);
+    it.setSnapshot(snapshot({ [IP]: ["n1"] }, [{ node: "n2", incarnation: 0n, claims: new Map([[IP, 0n]]) }]), 0);
     const all = run(it, 330);
     const last = all.at(-1);
     expect(all.slice(0, -1).every((effects) => effects.validForMs === 0 && effects.table === undefined)).toBe(true);
     expect(last).toMatchObject({ validForMs: 400, changes: [{ ip: IP, what: "Claimed", cause: "Free", epoch: 1n }] });
     expect([...(last?.table ?? [])]).toEqual([[IP, MAC]]);
-    expect(last?.record).toEqual([{ ip: IP, epoch: 1n }]);
+    expect(it.takeClaimNews()).toEqual({ set: [{ ip: IP, epoch: 1n, yielding: false }], removed: [] });
     expect(kinds(last as Effects)).toEqual(["claims", "hello", "arp", "arp"]);
     expect(bodies(last as Effects, "hello", decodeHello)).toMatchObject([
       { flags: { starting: false }, claimsVersion: 1n },
@@ -155,7 +155,7 @@ describe("the start", () => {
 
   test("leaves an IP to a neighbour that has it by its record, as long as its claims do not come", () => {
     const it = segment();
-    const records = [{ node: "n2", incarnation: 1n, claims: [{ ip: IP, epoch: 1n }] }];
+    const records = [{ node: "n2", incarnation: 1n, claims: new Map([[IP, 1n]]) }];
     it.setSnapshot(snapshot({ [IP]: ["n1", "n2"] }, records), 0);
     const other = new Other();
     other.version = 1n;
@@ -175,10 +175,7 @@ describe("the start", () => {
 
   test("adopts the own record, and tells nobody, for all know its MAC", () => {
     const it = segment();
-    it.setSnapshot(
-      snapshot({ [IP]: ["n1", "n2"] }, [{ node: "n1", incarnation: 0n, claims: [{ ip: IP, epoch: 7n }] }]),
-      0,
-    );
+    it.setSnapshot(snapshot({ [IP]: ["n1", "n2"] }, [{ node: "n1", incarnation: 0n, claims: new Map([[IP, 7n]]) }]), 0);
     const all = run(it, 3000);
     expect(all.flatMap(({ changes }) => changes)).toEqual([{ ip: IP, what: "Claimed", cause: "Adopted", epoch: 7n }]);
     expect(all.flatMap(kinds)).not.toContain("arp");
@@ -186,7 +183,7 @@ describe("the start", () => {
 
   test("announces what it adopts where its MAC has changed", () => {
     const it = segment({ macChanged: true });
-    const records = [{ node: "n1", incarnation: 0n, claims: [{ ip: IP, epoch: 7n }] }];
+    const records = [{ node: "n1", incarnation: 0n, claims: new Map([[IP, 7n]]) }];
     it.setSnapshot(snapshot({ [IP]: ["n1"] }, records), 0);
     expect(run(it, 340).flatMap(kinds)).toContain("arp");
   });
@@ -194,10 +191,7 @@ describe("the start", () => {
   test("does not adopt what somebody alive claims, whatever the epochs", () => {
     const it = segment();
     const other = new Other();
-    it.setSnapshot(
-      snapshot({ [IP]: ["n1", "n2"] }, [{ node: "n1", incarnation: 0n, claims: [{ ip: IP, epoch: 7n }] }]),
-      0,
-    );
+    it.setSnapshot(snapshot({ [IP]: ["n1", "n2"] }, [{ node: "n1", incarnation: 0n, claims: new Map([[IP, 7n]]) }]), 0);
     it.hear(other.hello(), 0);
     it.hear(other.claims({ ip: IP, epoch: 3n, removed: false, yielding: false }), 1);
     for (let at = 100; at <= 300; at += 100) it.hear(other.hello(), at);
@@ -208,8 +202,8 @@ describe("the start", () => {
   test("takes up its record with the highest epoch known, and announces it where that is another's", () => {
     const it = segment();
     const records = [
-      { node: "n1", incarnation: 0n, claims: [{ ip: IP, epoch: 3n }] },
-      { node: "n2", incarnation: 0n, claims: [{ ip: IP, epoch: 5n }] },
+      { node: "n1", incarnation: 0n, claims: new Map([[IP, 3n]]) },
+      { node: "n2", incarnation: 0n, claims: new Map([[IP, 5n]]) },
     ];
     it.setSnapshot(snapshot({ [IP]: ["n1", "n2"] }, records), 0);
     const all = run(it, 340);
@@ -223,9 +217,9 @@ describe("the start", () => {
     self.incarnation = 9n;
     it.hear(self.hello(), 0);
     expect(it.view().incarnation).toBe(10n);
-    it.setSnapshot(snapshot({}, [{ node: "n1", incarnation: 12n, claims: [] }]), 1);
+    it.setSnapshot(snapshot({}, [{ node: "n1", incarnation: 12n, claims: new Map() }]), 1);
     expect(it.view().incarnation).toBe(13n);
-    it.setSnapshot(snapshot({}, [{ node: "n1", incarnation: 20n, claims: [] }]), 2);
+    it.setSnapshot(snapshot({}, [{ node: "n1", incarnation: 20n, claims: new Map() }]), 2);
     expect(it.view().incarnation, "of another interface of this run").toBe(13n);
   });
 
@@ -267,7 +261,10 @@ describe("a stall", () => {
     expect(effects).toMatchObject({ validForMs: 0, discardQueued: true });
     expect(bodies(effects, "hello", decodeHello)).toMatchObject([{ flags: { starting: true } }]);
     const all = run(it, 2000);
-    expect(all.flatMap(({ changes }) => changes)).toMatchObject([{ ip: IP, cause: "Resumed", epoch: 1n }]);
+    expect(all.flatMap(({ changes }) => changes)).toEqual([]); // nobody had it in between
+    expect(all.flatMap((one) => bodies(one, "claims", decodeClaims))).toEqual([]);
+    expect(all.flatMap(({ table }) => [...(table?.keys() ?? [])])).toEqual([IP]);
+    expect(all.at(-1)?.validForMs).toBeGreaterThan(0);
   });
 
   test("gives up what another took meanwhile, in its favour", () => {

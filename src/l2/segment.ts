@@ -2,6 +2,7 @@ import { nodeHash } from "../election/rendezvous-hash.ts";
 import { Adjacencies, addressesOf } from "./adjacencies.ts";
 import { Announcer } from "./announcer.ts";
 import { clusterId, signingKey } from "./auth.ts";
+import type { ClaimNews, ClaimView } from "./claim-book.ts";
 import { decodeClaims, decodeFull, decodeRequest, type Entry } from "./claims.ts";
 import { Conflicts } from "./conflicts.ts";
 import type { Effects, SegmentView } from "./effects.ts";
@@ -18,13 +19,14 @@ import { Telling } from "./telling.ts";
 import { type Timing, timing } from "./timing.ts";
 import { Voice } from "./voice.ts";
 
+export type { ClaimNews, ClaimView } from "./claim-book.ts";
 export type {
   ConflictView,
+  DeputyView,
   Effects,
   NeighbourState,
   NeighbourView,
   OwnershipChange,
-  RecordedClaim,
   SegmentView,
 } from "./effects.ts";
 export type { NodeRecord } from "./epoch-history.ts";
@@ -204,6 +206,21 @@ export class Segment {
 
   /** Gives the state as plain data. */
   view(): SegmentView {
+    return { ...this.summary(), claims: this.claims };
+  }
+
+  /** All claims by IP; the same array until something changes. */
+  get claims(): readonly ClaimView[] {
+    return this.#owner.book.view();
+  }
+
+  /** Gives what of the claims changed since it was last asked. */
+  takeClaimNews(): ClaimNews {
+    return this.#owner.book.takeNews();
+  }
+
+  /** Gives the state but for the claims. */
+  summary(): Omit<SegmentView, "claims"> {
     const now = this.#lastRunMs;
     const { all } = this.#adjacencies;
     const { helloBlockedMs } = this.#timing;
@@ -212,7 +229,6 @@ export class Segment {
       left: this.#left(),
       incarnation: this.#voice.incarnation,
       neighbours: all.map((neighbour) => neighbour.view(now)),
-      claims: this.#owner.book.view(),
       deputyFor: this.#owner.deputyView(),
       conflicts: this.#conflicts.view(),
       isolated: this.#hearing.isolated,

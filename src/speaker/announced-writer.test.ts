@@ -1,37 +1,27 @@
 import { expect, test } from "vitest";
 import { FakeClock } from "../../test/unit/fake-clock.ts";
-import type { Service } from "../api/objects.ts";
 import { ApiError } from "../kube/api-error.ts";
-import type { KubeRequest } from "../kube/client.ts";
+import { type KubeRequest, STRATEGIC_MERGE_PATCH } from "../kube/client.ts";
+import type { ConditionText } from "../kube/conditions.ts";
 import { Store } from "../kube/store.ts";
 import { noLog } from "../log.ts";
 import { AnnouncedWriter } from "./announced-writer.ts";
 import type { AnnouncementView } from "./announcement.ts";
 import type { Claimant } from "./claimants.ts";
+import type { LeanService } from "./lean-services.ts";
 
 const ips = (count: number) => Array.from({ length: count }, (_, n) => `10.0.${n >> 8}.${n & 255}`);
 
-function service(n: number, ip: string): Service {
-  const meta = {
-    namespace: "default",
-    name: `s${n}`,
-    uid: `uid-${n}`,
-    resourceVersion: "1",
-    createdAt: 0,
-    deleting: false,
-    labels: {},
-    annotations: { "heraldlb.io/assigned-ips": ip },
-    finalizers: [],
-  };
-  const spec = { type: "LoadBalancer", clusterIPs: [], ipFamilies: [], ports: [], selector: {} } as const;
-  const policies = { ipFamilyPolicy: "SingleStack", externalTrafficPolicy: "Cluster" } as const;
-  return { meta, generation: 1, ...spec, ...policies, ingress: [{ ip }], conditions: [] };
+function service(n: number, ip: string): LeanService {
+  const meta = { namespace: "default", name: `s${n}`, uid: `uid-${n}`, resourceVersion: "1" };
+  const spec = { isLoadBalancer: true, externalTrafficPolicy: "Cluster" } as const;
+  return { meta, ...spec, ips: [ip], assignedPool: undefined, announced: undefined };
 }
 
 /** A writer of node n1, a store of Services, and an API server that keeps what it is told and tells the store. */
 function world(count: number, { owner = "n1" }: { owner?: string } = {}) {
   const clock = new FakeClock();
-  const store = new Store<Service>();
+  const store = new Store<LeanService>();
   store.replace(ips(count).map((ip, n) => service(n, ip)));
   const requests: { readonly at: number; readonly request: KubeRequest }[] = [];
   const told: string[] = [];
@@ -43,10 +33,12 @@ function world(count: number, { owner = "n1" }: { owner?: string } = {}) {
     if (state.fails) throw new ApiError("PATCH", 503, {});
     const key = request.path.replace(/^\/api\/v1\/namespaces\/(\w+)\/services\/(\w+)\/status$/, "$1/$2");
     const before = store.get(key);
-    const { status } = request.body as { status: { conditions: Service["conditions"] } };
+    const { status } = request.body as { status: { conditions: readonly [ConditionText] } };
+    expect(request.contentType).toBe(STRATEGIC_MERGE_PATCH);
+    const { status: is, reason, message } = status.conditions[0];
     if (before === undefined) throw new ApiError("PATCH", 404, {});
     const meta = { ...before.meta, resourceVersion: String(++version) };
-    if (state.tellsStore) store.put({ ...before, meta, conditions: status.conditions });
+    if (state.tellsStore) store.put({ ...before, meta, announced: { status: is, reason, message } });
     return {};
   };
   const view = (): AnnouncementView | undefined => {
@@ -60,8 +52,8 @@ function world(count: number, { owner = "n1" }: { owner?: string } = {}) {
       speakers: ["n1"],
       presence: () => "Speaking",
       bgp: () => undefined,
-      claimants: new Map(state.owner === undefined ? [] : ips(count).map((ip) => [ip, claim(state.owner ?? "")])),
-      intents: new Map(ips(count).map((ip) => [ip, { what: "Announced", candidates: { candidates, excluded: [] } }])),
+      claimantsOf: () => (state.owner === undefined ? [] : claim(state.owner)),
+      intentOf: () => ({ what: "Announced", candidates: { candidates, excluded: [] } }),
     };
   };
   const writer = new AnnouncedWriter({
@@ -139,7 +131,7 @@ test("with the API server away it is tried on with a back-off, and written as it
   expect(new Set(results)).toEqual(new Set(["failed"]));
   state.fails = false;
   await clock.advance(30_000);
-  expect(store.get("default/s0")?.conditions).toMatchObject([{ status: "True", reason: "Layer2" }]);
+  expect(store.get("default/s0")?.announced).toMatchObject({ status: "True", reason: "Layer2" });
   await stop();
 });
 
@@ -151,14 +143,14 @@ test("what nobody has is written when it has stayed so for 5 s, and not if it is
   state.owner = "n1";
   writer.look("All");
   await clock.advance(1_000);
-  expect(store.get("default/s0")?.conditions).toMatchObject([{ reason: "Layer2" }]);
+  expect(store.get("default/s0")?.announced).toMatchObject({ reason: "Layer2" });
   expect(requests).toHaveLength(1);
   state.owner = undefined;
   writer.look("All");
   await clock.advance(5_000);
   expect(requests).toHaveLength(1);
   await clock.advance(1_000);
-  expect(store.get("default/s0")?.conditions).toMatchObject([{ status: "False", reason: "Pending" }]);
+  expect(store.get("default/s0")?.announced).toMatchObject({ status: "False", reason: "Pending" });
   await clock.advance(60_000);
   expect(requests).toHaveLength(2);
   await stop();
@@ -180,7 +172,7 @@ test("a Service that is overwritten again and again is written less and less", a
     await clock.advance(1_000);
     const now = store.get("default/s0");
     if (now === undefined) throw new Error("it is gone");
-    store.put({ ...now, meta: { ...now.meta, resourceVersion: String(++version) }, conditions: [] });
+    store.put({ ...now, meta: { ...now.meta, resourceVersion: String(++version) }, announced: undefined });
   }
   expect(requests.length).toBeGreaterThanOrEqual(8);
   expect(requests.length).toBeLessThanOrEqual(16);

@@ -1,23 +1,16 @@
 import { CONDITION } from "../api/names.ts";
-import type { Condition, Service } from "../api/objects.ts";
 import { type Cancel, type Clock, type Rest, restMs } from "../clock.ts";
 import { Budgets } from "../kube/budgets.ts";
-import type { KubeClient } from "../kube/client.ts";
-import { conditionsWith } from "../kube/conditions.ts";
+import { type KubeClient, STRATEGIC_MERGE_PATCH } from "../kube/client.ts";
+import { type ConditionText, conditionPatch, saysTheSame } from "../kube/conditions.ts";
 import { servicePath } from "../kube/paths.ts";
-import { keyOf, services } from "../kube/resource.ts";
+import { keyOf } from "../kube/resource.ts";
 import { compareVersions } from "../kube/version.ts";
 import { WorkQueue } from "../kube/work-queue.ts";
 import { type WriteResult, writeStatus } from "../kube/write-status.ts";
 import type { Log } from "../log.ts";
-import {
-  type Announcement,
-  type AnnouncementView,
-  announcedOf,
-  announcement,
-  isSaid,
-  writerOf,
-} from "./announcement.ts";
+import { type Announcement, type AnnouncementView, announcement, writerOf } from "./announcement.ts";
+import { type LeanService, leanServices } from "./lean-services.ts";
 import { Pace } from "./pace.ts";
 
 export interface AnnouncedWriterDeps {
@@ -25,12 +18,12 @@ export interface AnnouncedWriterDeps {
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Log;
-  readonly services: { list(): readonly Service[]; get(key: string): Service | undefined };
+  readonly services: { list(): readonly LeanService[]; get(key: string): LeanService | undefined };
   /** What this node knows now; undefined: not enough to say anything. */
   readonly view: () => AnnouncementView | undefined;
   readonly wrote: (result: WriteResult) => void;
   /** Hears of each condition that was written: as it was before, and as it is. */
-  readonly told: (service: Service, before: Condition | undefined, after: Condition | undefined) => void;
+  readonly told: (service: LeanService, before: ConditionText | undefined, after: ConditionText | undefined) => void;
 }
 
 /** Writes a second, whatever happens: a node that takes over 10 000 IPs must not flood the API server. */
@@ -123,11 +116,11 @@ export class AnnouncedWriter {
       }
   }
 
-  #lookAt(service: Service, view: AnnouncementView): void {
+  #lookAt(service: LeanService, view: AnnouncementView): void {
     const key = keyOf(service.meta);
     const { clock } = this.#deps;
     const found = announcement(service, view, clock.wallNow());
-    if (isSaid(service.conditions, found.wanted)) {
+    if (saysTheSame(service.announced, found.wanted)) {
       this.#forget(key);
       return;
     }
@@ -140,7 +133,7 @@ export class AnnouncedWriter {
   }
 
   /** Tells whether this is the Service as it was before this node wrote it. */
-  #isBehind(key: string, { meta }: Service): boolean {
+  #isBehind(key: string, { meta }: LeanService): boolean {
     const overwritten = this.#overwritten.get(key);
     return overwritten !== undefined && compareVersions(meta.resourceVersion, overwritten) <= 0;
   }
@@ -182,27 +175,26 @@ export class AnnouncedWriter {
     if (service === undefined || !this.#isDue(service) || !this.#mayWrite(key)) return;
     await this.#pace.turn(signal);
     if (signal.aborted) return;
-    let told: readonly [before: Condition | undefined, after: Condition | undefined] | undefined;
+    let told: readonly [before: ConditionText | undefined, after: ConditionText | undefined] | undefined;
     const written = await writeStatus({
       client,
       path: servicePath(key),
       object: store.get(key) ?? service,
-      keep: services.keep,
+      keep: leanServices.keep,
+      contentType: STRATEGIC_MERGE_PATCH, // the one condition alone: the others are not kept
       wrote,
       signal,
       build: (current) => {
         const view = this.#deps.view();
-        if (view === undefined || current.meta.uid !== service.meta.uid || current.type !== "LoadBalancer")
-          return undefined;
+        if (view === undefined || current.meta.uid !== service.meta.uid || !current.isLoadBalancer) return undefined;
         const found = announcement(current, view, clock.wallNow());
         if (writerOf(current, found, view) !== view.self || !this.#isSettled(key, found)) return undefined;
-        const { wanted } = found;
-        const [has, hasNot] = wanted === undefined ? [[], [CONDITION.announced]] : [[wanted], []];
-        const conditions = conditionsWith(current.conditions, has, clock.wallNow(), hasNot);
-        if (conditions === undefined) return undefined;
-        told = [announcedOf(current.conditions), announcedOf(conditions)];
+        const { announced } = current;
+        const patch = conditionPatch(CONDITION.announced, announced, found.wanted, clock.wallNow());
+        if (patch === undefined) return undefined;
+        told = [announced, found.wanted];
         this.#overwritten.set(key, current.meta.resourceVersion);
-        return { status: { conditions } };
+        return patch;
       },
     }).catch((error: unknown) => {
       this.#overwritten.delete(key);
@@ -214,12 +206,12 @@ export class AnnouncedWriter {
   }
 
   /** Tells whether what was found when it was queued still holds. */
-  #isDue(service: Service): boolean {
+  #isDue(service: LeanService): boolean {
     const view = this.#deps.view();
     if (view === undefined) return false;
     const key = keyOf(service.meta);
     const found = announcement(service, view, this.#deps.clock.wallNow());
-    if (isSaid(service.conditions, found.wanted) || this.#isBehind(key, service)) return false;
+    if (saysTheSame(service.announced, found.wanted) || this.#isBehind(key, service)) return false;
     return writerOf(service, found, view) === view.self && this.#isSettled(key, found);
   }
 

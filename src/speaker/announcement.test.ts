@@ -1,40 +1,23 @@
 import { expect, test } from "vitest";
-import type { Service } from "../api/objects.ts";
 import type { Candidates } from "../election/candidates.ts";
-import { type AnnouncementView, announcement, type IPIntent, isSaid, writerOf } from "./announcement.ts";
+import { saysTheSame } from "../kube/conditions.ts";
+import { type AnnouncementView, announcement, type IPIntent, writerOf } from "./announcement.ts";
 import type { AnnouncedByBGP } from "./bgp/announced-by-bgp.ts";
 import type { Claimant } from "./claimants.ts";
+import type { LeanService } from "./lean-services.ts";
 import type { Presence } from "./presence.ts";
 
 const NOW = Date.parse("2026-01-02T03:04:05.678Z");
 const [V4, V6] = ["192.0.2.1", "2001:db8::1"];
 
-function service(ips: readonly string[], message?: string): Service {
+function service(ips: readonly string[], message?: string): LeanService {
   return {
-    meta: {
-      namespace: "default",
-      name: "web",
-      uid: "u",
-      resourceVersion: "1",
-      createdAt: 0,
-      deleting: false,
-      labels: {},
-      annotations: { "heraldlb.io/assigned-ips": ips.join(",") },
-      finalizers: [],
-    },
-    generation: 1,
-    type: "LoadBalancer",
-    clusterIPs: [],
-    ipFamilies: [],
-    ipFamilyPolicy: "SingleStack",
+    meta: { namespace: "default", name: "web", uid: "u", resourceVersion: "1" },
+    isLoadBalancer: true,
     externalTrafficPolicy: "Cluster",
-    ports: [],
-    selector: {},
-    ingress: ips.map((ip) => ({ ip })),
-    conditions:
-      message === undefined
-        ? []
-        : [{ type: "heraldlb.io/Announced", status: "True", reason: "Layer2", message, lastTransitionTime: "" }],
+    ips,
+    assignedPool: undefined,
+    announced: message === undefined ? undefined : { status: "True", reason: "Layer2", message },
   };
 }
 
@@ -63,18 +46,17 @@ interface Known {
   readonly bgp?: Readonly<Record<string, AnnouncedByBGP>>;
 }
 function view({ claimants = {}, intents = {}, presence = {}, self = "n1", bgp = {} }: Known): AnnouncementView {
+  const known = { [V4]: may({ nodes: ["n1", "n2"] }), [V6]: may({ nodes: ["n1", "n2"] }), ...intents };
   return {
     self,
     speakers: ["n1", "n2", "n3"],
     presence: (node) => presence[node] ?? "Speaking",
-    claimants: new Map(Object.entries(claimants)),
+    claimantsOf: (ip) => claimants[ip] ?? [],
     bgp: (ip) => bgp[ip],
-    intents: new Map(
-      Object.entries({ [V4]: may({ nodes: ["n1", "n2"] }), [V6]: may({ nodes: ["n1", "n2"] }), ...intents }),
-    ),
+    intentOf: (ip) => (known as Readonly<Record<string, IPIntent>>)[ip],
   };
 }
-const said = (of: Service, known: Known) => announcement(of, view(known), NOW);
+const said = (of: LeanService, known: Known) => announcement(of, view(known), NOW);
 const ROUTED: AnnouncedByBGP = {
   reason: "BGP",
   announced: true,
@@ -221,8 +203,6 @@ test.each<{ name: string; known: Known; ips?: string[]; want: [string, string, s
 
 test("a Service without an address has no such condition", () => {
   expect(said(service([]), {}).wanted).toBeUndefined();
-  expect(isSaid(service([]).conditions, undefined)).toBe(true);
-  expect(isSaid(service([], "").conditions, undefined)).toBe(false);
 });
 
 test("the time since when stays as it was told, for each address by itself, and is new after a move", () => {
@@ -230,7 +210,7 @@ test("the time since when stays as it was told, for each address by itself, and 
   const [four, six] = [`${V4} by node n1 on eth0 (02:00:00:00:00:01)`, `${V6} by node n2 on eth0 (02:00:00:00:00:02)`];
   const known = { claimants: { [V4]: [claimant("n1")], [V6]: [claimant("n2")] } };
   const both = service([V4, V6], `${four} ${then}; ${six} ${then}`);
-  expect(isSaid(both.conditions, said(both, known).wanted)).toBe(true);
+  expect(saysTheSame(both.announced, said(both, known).wanted)).toBe(true);
   const moved = { claimants: { [V4]: [claimant("n1")], [V6]: [claimant("n1")] } };
   expect(said(both, moved).wanted?.message).toBe(
     `${four} ${then}; ${V6} by node n1 on eth0 (02:00:00:00:00:01) ${SINCE}`,
@@ -239,7 +219,7 @@ test("the time since when stays as it was told, for each address by itself, and 
   expect(said(torn, known).wanted?.message).toBe(`${four} ${SINCE}`);
 });
 
-const writer = (of: Service, known: Known) => writerOf(of, said(of, known), view(known));
+const writer = (of: LeanService, known: Known) => writerOf(of, said(of, known), view(known));
 
 test.each<{ name: string; known: Known; ips?: string[]; want: string | undefined }>([
   { name: "the owner", known: { claimants: { [V4]: [claimant("n3")] } }, want: "n3" },

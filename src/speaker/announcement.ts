@@ -1,14 +1,12 @@
 import { CONDITION } from "../api/names.ts";
-import type { Condition, Service } from "../api/objects.ts";
 import type { ANNOUNCED_REASONS } from "../api/reasons.ts";
 import type { Candidates } from "../election/candidates.ts";
 import { rendezvousHash } from "../election/rendezvous-hash.ts";
-import { canonicalIP } from "../ipam/addresses.ts";
 import { type WantedCondition, wholeSeconds } from "../kube/conditions.ts";
 import { keyOf } from "../kube/resource.ts";
-import { assignedIPs } from "./assigned-ips.ts";
 import type { AnnouncedByBGP } from "./bgp/announced-by-bgp.ts";
 import type { Claimant } from "./claimants.ts";
+import type { LeanService } from "./lean-services.ts";
 import type { Presence } from "./presence.ts";
 
 /** Who may announce an IP on layer 2, or why nobody is asked to. */
@@ -23,9 +21,10 @@ export interface AnnouncementView {
   /** The nodes that have a Speaker object. */
   readonly speakers: readonly string[];
   readonly presence: (node: string) => Presence;
-  /** By IP, in canonical text. */
-  readonly claimants: ReadonlyMap<string, readonly Claimant[]>;
-  readonly intents: ReadonlyMap<string, IPIntent>;
+  /** Of an IP in canonical text. */
+  readonly claimantsOf: (ip: string) => readonly Claimant[];
+  /** undefined: nobody is known to hold it. */
+  readonly intentOf: (ip: string) => IPIntent | undefined;
   /** What BGP does with an IP; undefined: it has nothing to do with it. */
   readonly bgp: (ip: string) => AnnouncedByBGP | undefined;
 }
@@ -53,11 +52,10 @@ interface Part {
 const NAMED = 5;
 
 /** Gives what the condition Announced of a Service shall say; the same on every speaker that knows the same. `nowMs`: since 1970. */
-export function announcement(service: Service, view: AnnouncementView, nowMs: number): Announcement {
-  const ips = ipsOf(service);
+export function announcement({ ips, announced }: LeanService, view: AnnouncementView, nowMs: number): Announcement {
   const owner = ips.map((ip) => ownerOf(ip, view)).find((node) => node !== undefined);
   if (ips.length === 0) return { wanted: undefined, owner, settled: false };
-  const stored = announcedOf(service.conditions)?.message ?? "";
+  const stored = announced?.message ?? "";
   const parts = ips.map((ip) => partOf(ip, view, stored, nowMs));
   const wanted: WantedCondition = {
     type: CONDITION.announced,
@@ -84,7 +82,7 @@ const WELL: readonly Reason[] = ["Layer2", "BGP", "Layer2AndBGP"];
  * Says which node writes the condition of a Service: the one that has its (first) IP, where its speaker can; else the
  * first by rendezvous hash of those that can.
  */
-export function writerOf(service: Service, { owner }: Announcement, view: AnnouncementView): string | undefined {
+export function writerOf(service: LeanService, { owner }: Announcement, view: AnnouncementView): string | undefined {
   const can = (node: string) => node === view.self || view.presence(node) === "Speaking";
   if (owner !== undefined && can(owner)) return owner;
   const key = keyOf(service.meta);
@@ -97,40 +95,18 @@ export function writerOf(service: Service, { owner }: Announcement, view: Announ
   return first;
 }
 
-/** The condition Announced among a Service's conditions. */
-export function announcedOf(conditions: readonly Condition[]): Condition | undefined {
-  return conditions.find(({ type }) => type === CONDITION.announced);
-}
-
-/** Says whether a Service's conditions say what they shall. */
-export function isSaid(conditions: readonly Condition[], wanted: WantedCondition | undefined): boolean {
-  const stored = announcedOf(conditions);
-  if (stored === undefined || wanted === undefined) return stored === wanted;
-  const { status, reason, message } = stored;
-  return status === wanted.status && reason === wanted.reason && message === wanted.message;
-}
-
 /** The node whose claim of an IP stands. What nobody may have, nobody does: a record may be older than that. */
-function ownerOf(ip: string, { claimants, intents }: AnnouncementView): string | undefined {
-  const intent = intents.get(ip);
+function ownerOf(ip: string, { claimantsOf, intentOf }: AnnouncementView): string | undefined {
+  const intent = intentOf(ip);
   if (intent?.what !== "Announced" || intent.candidates.candidates.length === 0) return undefined;
-  return claimants.get(ip)?.[0]?.node;
+  return claimantsOf(ip)[0]?.node;
 }
-
-/** The IPs of a Service, in canonical text; read once, since most Services stay as they are. */
-export function ipsOf(service: Service): readonly string[] {
-  const known = readings.get(service) ?? [...new Set(assignedIPs(service).flatMap((ip) => canonicalIP(ip) ?? []))];
-  readings.set(service, known);
-  return known;
-}
-
-const readings = new WeakMap<Service, readonly string[]>();
 
 function partOf(ip: string, view: AnnouncementView, stored: string, nowMs: number): Part {
   const bgp = view.bgp(ip);
   if (bgp === undefined) return layer2Part(ip, view, stored, nowMs);
   const byBGP = { ...bgp, text: `${ip} ${bgp.text}` };
-  if (view.intents.get(ip)?.what === "NotAnnounced") return byBGP;
+  if (view.intentOf(ip)?.what === "NotAnnounced") return byBGP;
   return both(layer2Part(ip, view, stored, nowMs), byBGP);
 }
 
@@ -146,7 +122,7 @@ function both(layer2: Part, bgp: Part): Part {
 }
 
 function layer2Part(ip: string, view: AnnouncementView, stored: string, nowMs: number): Part {
-  const intent = view.intents.get(ip);
+  const intent = view.intentOf(ip);
   const nobody = (reason: Reason, why: string): Part => ({
     reason,
     announced: false,
@@ -161,7 +137,7 @@ function layer2Part(ip: string, view: AnnouncementView, stored: string, nowMs: n
   const { candidates, reason } = intent.candidates;
   if (reason === "NoEndpoints") return nobody("NoEndpoints", "no endpoint of the Service serves");
   if (candidates.length === 0) return nobody("NoCandidate", `no node may: ${excludedText(intent.candidates)}`);
-  const claimed = view.claimants.get(ip) ?? [];
+  const claimed = view.claimantsOf(ip);
   if (claimed.some(({ announces }) => announces)) return announcedPart(ip, claimed, stored, nowMs);
   const blocked = claimed.find(({ rival }) => rival !== undefined);
   if (blocked?.rival !== undefined)

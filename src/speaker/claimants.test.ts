@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { Speaker } from "../api/speaker.ts";
-import { type ClaimantsInput, claimants } from "./claimants.ts";
+import { PersistentMap } from "../persistent-map.ts";
+import { type ClaimantsInput, claimantsOf } from "./claimants.ts";
 import type { SegmentState } from "./segment-messages.ts";
 
 const IP = "192.0.2.1";
@@ -24,14 +25,16 @@ function own(epoch: bigint | undefined, more: { tentative?: boolean; rival?: { a
   const conflicts = more.rival ? [{ ip: IP, mac: "mac-x", node: undefined, sinceMs: 0, ...more.rival }] : [];
   return {
     interface: "eth0",
-    claims: epoch === undefined ? [] : [{ ip: IP, epoch, yielding: false, tentative: more.tentative }],
+    claims: PersistentMap.from(
+      epoch === undefined ? [] : [[IP, { ip: IP, epoch, yielding: false, tentative: more.tentative }]],
+    ),
     view: { conflicts } as unknown as SegmentState["view"],
   };
 }
 const interfaces = [{ name: "eth0", mac: "mac-n1", addresses: ["192.0.2.10/24"] }];
 function found(more: Partial<ClaimantsInput>) {
-  const all = claimants({ self: "n1", speakers: [], segments: [], interfaces, presence: () => "Speaking", ...more });
-  return (all.get(IP) ?? []).map(({ node, mac, announces, rival }) => [node, mac, announces, rival?.mac]);
+  const input = { self: "n1", speakers: [], segments: [], interfaces, presence: () => "Speaking" as const, ...more };
+  return claimantsOf(IP, input).map(({ node, mac, announces, rival }) => [node, mac, announces, rival?.mac]);
 }
 
 test.each<{ name: string; more: Partial<ClaimantsInput>; want: unknown[] }>([

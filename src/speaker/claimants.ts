@@ -1,8 +1,8 @@
+import { recordedEpoch } from "../api/claims.ts";
 import type { Speaker } from "../api/speaker.ts";
 import { compareClaims } from "../election/ownership.ts";
 import { overlap, parseSubnet, type Range } from "../ipam/ranges.ts";
 import type { Presence } from "./presence.ts";
-import { readClaims } from "./recorded-claims.ts";
 import type { SegmentState } from "./segment-messages.ts";
 
 /** Another MAC that answers for an IP which a node claims. */
@@ -44,55 +44,49 @@ export interface ClaimantsInput {
 }
 
 /**
- * Finds who has each IP: this node by what it does, the others by their records, but for those that are dead. There is
+ * Finds who has an IP: this node by what it does, the others by their records, but for those that are dead. There is
  * one claimant for each segment, the one whose claim stands, first the one with the best claim of all; those who claim
  * without announcing count only where nobody announces.
  */
-export function claimants(input: ClaimantsInput): ReadonlyMap<string, readonly Claimant[]> {
-  const all = new Map<string, Claimant[]>();
-  const add = (ip: string, claimant: Claimant) => {
-    const known = all.get(ip);
-    if (known === undefined) all.set(ip, [claimant]);
-    else known.push(claimant);
-  };
-  addOwn(input, add);
-  for (const speaker of input.speakers)
-    if (speaker.meta.name !== input.self && input.presence(speaker.meta.name) !== "Dead") addRecorded(speaker, add);
-  for (const [ip, found] of all) if (found.length > 1) all.set(ip, standing(ip, found));
-  return all;
+export function claimantsOf(ip: string, input: ClaimantsInput): readonly Claimant[] {
+  const { self, speakers, presence } = input;
+  const others = speakers.filter(({ meta }) => meta.name !== self && presence(meta.name) !== "Dead");
+  const found = [...own(ip, input), ...others.flatMap((speaker) => recorded(ip, speaker))];
+  return found.length > 1 ? standing(ip, found) : found;
 }
 
-function addOwn(
-  { self, segments, interfaces, sinceMs }: ClaimantsInput,
-  add: (ip: string, claimant: Claimant) => void,
-): void {
-  for (const { interface: name, claims, view } of segments) {
+function own(ip: string, { self, segments, interfaces, sinceMs }: ClaimantsInput): readonly Claimant[] {
+  return segments.flatMap(({ interface: name, claims, view }): Claimant[] => {
+    const claim = claims.get(ip);
+    if (claim === undefined) return [];
     const { mac = "", addresses: subnets = [] } = interfaces.find((one) => one.name === name) ?? {};
-    const rivals = new Map(view.conflicts.map((conflict) => [conflict.ip, conflict]));
-    for (const { ip, epoch, tentative = false } of claims) {
-      const rival = rivals.get(ip);
-      const announces = !tentative && (rival?.announced ?? true);
-      add(ip, { node: self, interface: name, mac, epoch, announces, rival, subnets, sinceMs: sinceMs?.(name, ip) });
-    }
-  }
+    const rival = view.conflicts.find((conflict) => conflict.ip === ip);
+    const { epoch, tentative = false } = claim;
+    const announces = !tentative && (rival?.announced ?? true);
+    return [{ node: self, interface: name, mac, epoch, announces, rival, subnets, sinceMs: sinceMs?.(name, ip) }];
+  });
 }
 
-function addRecorded({ meta, status }: Speaker, add: (ip: string, claimant: Claimant) => void): void {
-  const { claims: recorded = [], conflicts = [] } = status.layer2 ?? {};
+function recorded(ip: string, { meta, status }: Speaker): readonly Claimant[] {
+  const { claims = [], conflicts = [] } = status.layer2 ?? {};
   const of = (name: string) => {
     const { mac = "", subnets = [] } = status.interfaces?.find((one) => one.name === name) ?? {};
     return { node: meta.name, interface: name, mac, subnets };
   };
-  for (const claims of recorded) {
-    const rivals = new Map(
-      conflicts.filter(({ interface: name }) => name === claims.interface).map((rival) => [rival.ip, rival]),
-    );
-    const where = of(claims.interface);
-    for (const { ip, epoch } of readClaims(claims))
-      add(ip, { ...where, epoch, announces: true, rival: rivals.get(ip) });
-  }
-  for (const { interface: name, ip, mac, node, announced } of conflicts)
-    if (!announced) add(ip, { ...of(name), epoch: 0n, announces: false, rival: { mac, node } });
+  const rivals = conflicts.filter((rival) => rival.ip === ip);
+  const announced = claims.flatMap((one): Claimant[] => {
+    const epoch = recordedEpoch(one, ip);
+    if (epoch === undefined) return [];
+    const rival = rivals.find(({ interface: name }) => name === one.interface);
+    return [{ ...of(one.interface), epoch, announces: true, rival }];
+  });
+  const silent = rivals.filter((rival) => !rival.announced);
+  return [
+    ...announced,
+    ...silent.map(({ interface: name, mac, node }) => {
+      return { ...of(name), epoch: 0n, announces: false, rival: { mac, node } };
+    }),
+  ];
 }
 
 /** Leaves one claimant of each segment. Which interfaces are on one segment their subnets tell. */

@@ -1,15 +1,16 @@
 import { isDeepStrictEqual } from "node:util";
+import { changedClaims } from "../api/claims.ts";
 import type { IPPool } from "../api/ippool.ts";
-import type { Service } from "../api/objects.ts";
 import type { Speaker, SpeakerStatus } from "../api/speaker.ts";
 import { speakers } from "../kube/herald-resources.ts";
 import type { Kept, Resource } from "../kube/resource.ts";
+import type { LeanService } from "./lean-services.ts";
 
 /** What of an object what is announced goes by: a change of the rest is none. */
 
-/** A Service's conditions are written by the speakers themselves. */
-export function withoutConditions(service: Service): Kept {
-  return { ...service, conditions: [] } as Kept;
+/** A Service's condition is written by the speakers themselves. */
+export function withoutCondition(service: LeanService): Kept {
+  return { ...service, announced: undefined } as Kept;
 }
 
 /** What a pool counts, the controller writes: each time a Service gets an address. */
@@ -30,6 +31,15 @@ export function layer2Of({ meta, status }: Speaker): Speaker {
       }),
     },
   };
+}
+
+/** Gives the IPs of which a Speaker says something else than before, as far as who has them goes. */
+export function changedRecords(before: Speaker | undefined, after: Speaker | undefined): readonly string[] | "All" {
+  if (before === undefined || after === undefined) return "All";
+  const [was, is] = [before.status, after.status];
+  const others = ({ interfaces, layer2 }: SpeakerStatus) => [interfaces, layer2?.conflicts];
+  if (!isDeepStrictEqual(others(was), others(is))) return "All";
+  return changedClaims(was.layer2?.claims ?? [], is.layer2?.claims ?? []);
 }
 
 /** Of what a Speaker shows of BGP, what others tell of it on Services. */

@@ -1,39 +1,31 @@
+import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { metaOf } from "../../test/unit/bgp-world.ts";
-import { ANNOTATION } from "../api/names.ts";
-import type { EndpointSlice, Service } from "../api/objects.ts";
 import { servingNodes } from "../election/candidates.ts";
-import { heldIPs, type ServicesView } from "./held-ips.ts";
+import { type Kept, keyOf } from "../kube/resource.ts";
+import { Store } from "../kube/store.ts";
+import { HeldIPs } from "./held-ips.ts";
+import type { LeanService } from "./lean-services.ts";
+import type { LeanSlice } from "./lean-slices.ts";
 
 const NAMES = ["a", "b", "c"];
 const IPS = ["192.0.2.1", "192.0.2.2", "2001:db8::1"];
 
-const aService = (name: string): fc.Arbitrary<Service> =>
+const aService = (name: string): fc.Arbitrary<LeanService> =>
   fc
     .record({
       ips: fc.subarray(IPS),
-      pool: fc.constantFrom("p", "q"),
+      assignedPool: fc.constantFrom("p", "q"),
       externalTrafficPolicy: fc.constantFrom<"Cluster" | "Local">("Cluster", "Local"),
     })
-    .map(({ ips, pool, externalTrafficPolicy }) => ({
-      meta: {
-        ...metaOf(name),
-        namespace: "default",
-        annotations: { [ANNOTATION.assignedIPs]: ips.join(), [ANNOTATION.assignedPool]: pool },
-      },
-      generation: 1,
-      type: "LoadBalancer",
-      clusterIPs: [],
-      ipFamilies: ["IPv4", "IPv6"],
-      ipFamilyPolicy: "PreferDualStack",
-      externalTrafficPolicy,
-      ports: [],
-      selector: {},
-      ingress: ips.map((ip) => ({ ip })),
-      conditions: [],
+    .map((rest) => ({
+      meta: { ...metaOf(name), namespace: "default" },
+      isLoadBalancer: true,
+      announced: undefined,
+      ...rest,
     }));
-const aSlice = (serviceName: string): fc.Arbitrary<EndpointSlice> =>
+const aSlice = (service: string): fc.Arbitrary<LeanSlice> =>
   fc
     .record({
       addressType: fc.constantFrom("IPv4", "IPv6"),
@@ -41,65 +33,72 @@ const aSlice = (serviceName: string): fc.Arbitrary<EndpointSlice> =>
         maxLength: 2,
       }),
     })
-    .map((rest) => ({ meta: metaOf(serviceName), serviceName, ...rest }));
+    .map((rest) => ({ meta: { ...metaOf(service), namespace: "default" }, service: `default/${service}`, ...rest }));
 const aChange = fc.constantFrom(...NAMES).chain((name) =>
   fc.record(
     {
       name: fc.constant(name),
       service: fc.option(aService(name), { nil: undefined }),
-      slices: fc.array(aSlice(name), { maxLength: 2 }),
+      slice: fc.array(aSlice(name), { maxLength: 1 }),
     },
     { requiredKeys: ["name"] },
   ),
 );
 
 /** What the Services hold, by the rules and from nothing. */
-function expected({ services, slicesOf }: ServicesView) {
-  const ipsOf = ({ ingress }: Service) => ingress.flatMap(({ ip }) => ip ?? []);
-  const ips = new Set(services.flatMap(ipsOf));
+function expected(services: readonly LeanService[], slices: readonly LeanSlice[]) {
+  const all = new Set(services.flatMap(({ ips }) => ips));
   return new Map(
-    [...ips].map((ip) => {
+    [...all].map((ip) => {
       const family = ip.includes(":") ? "IPv6" : "IPv4";
-      const holders = services.filter((service) => ipsOf(service).includes(ip));
+      const holders = services.filter(({ ips }) => ips.includes(ip));
       const serving = servingNodes(
         holders.map(({ meta, externalTrafficPolicy }) => ({
           externalTrafficPolicy,
-          endpoints: slicesOf(`default/${meta.name}`)
-            .filter(({ addressType }) => addressType === family)
+          endpoints: slices
+            .filter(({ service, addressType }) => service === keyOf(meta) && addressType === family)
             .flatMap(({ endpoints }) => endpoints),
         })),
       );
-      return [ip, { serving, assignedPool: holders[0]?.meta.annotations[ANNOTATION.assignedPool] }];
+      return [ip, { serving, assignedPool: holders[0]?.assignedPool }];
     }),
   );
 }
 
 test("whatever changed before, what is held is as the Services and slices are now", () => {
   fc.assert(
-    fc.property(fc.array(aChange, { maxLength: 12 }), (changes) => {
-      const services = new Map<string, Service>();
-      const slices = new Map<string, readonly EndpointSlice[]>();
-      const none: readonly EndpointSlice[] = [];
-      const view = () => ({
-        services: NAMES.flatMap((name) => services.get(name) ?? []),
-        slicesOf: (key: string) => slices.get(key) ?? none,
+    fc.property(fc.array(aChange, { maxLength: 12 }), fc.integer({ min: 1, max: 3 }), (changes, atOnce) => {
+      const services = new Store<LeanService>({ ip: ({ ips }) => ips });
+      const slices = new Store<LeanSlice>({ service: ({ service }) => [service] });
+      const held = new HeldIPs({
+        services: () => services.list(),
+        holdersOf: (ip) => services.by("ip", ip),
+        slicesOf: (service) => slices.by("service", service),
       });
-      for (const change of changes) {
-        const before = view();
-        const was = heldIPs(before);
-        if (change.slices !== undefined) slices.set(`default/${change.name}`, change.slices);
-        if ("service" in change) {
-          if (change.service === undefined) services.delete(change.name);
-          else services.set(change.name, change.service);
-        }
-        const is = heldIPs(view());
-        const plain = [...is].map(([ip, { serving, assignedPool }]) => [ip, { serving, assignedPool }] as const);
-        expect(new Map(plain)).toEqual(expected(view()));
-        const touched = [...before.services, ...view().services].filter(({ meta }) => meta.name === change.name);
-        const theirs = touched.flatMap(({ ingress }) => ingress.map(({ ip }) => ip));
-        const holders = (ip: string) => view().services.filter(({ ingress }) => ingress.some((one) => one.ip === ip));
-        for (const [ip, held] of is)
-          if (!theirs.includes(ip) && holders(ip).length === 1) expect(held).toBe(was.get(ip));
+      services.onChange(({ before, after }) => {
+        for (const service of [before, after]) held.touch(service?.ips ?? []);
+      });
+      slices.onChange(({ before, after }) => {
+        const service = services.get((after ?? before)?.service ?? "");
+        held.touch(service?.ips ?? []);
+      });
+      let version = 1;
+      const put = <T extends Kept>(store: Store<T>, key: string, object: T | undefined) => {
+        const resourceVersion = String(++version);
+        if (object === undefined) store.remove(key, resourceVersion);
+        else store.put({ ...object, meta: { ...object.meta, resourceVersion } });
+      };
+      let was = held.now();
+      for (const [n, change] of changes.entries()) {
+        if (change.slice !== undefined) put(slices, `default/${change.name}`, change.slice[0]);
+        if ("service" in change) put(services, `default/${change.name}`, change.service);
+        if (n % atOnce !== 0) continue;
+        const is = held.now();
+        const now = expected(services.list(), slices.list());
+        expect(new Map(is)).toEqual(now);
+        // What says the same as before is the same object: nobody has to look at it again.
+        for (const [ip, one] of is) if (isDeepStrictEqual(one, was.get(ip))) expect(one).toBe(was.get(ip));
+        was = is;
       }
     }),
     { numRuns: 300 },

@@ -1,69 +1,57 @@
-import { ANNOTATION } from "../api/names.ts";
-import type { EndpointSlice, Service } from "../api/objects.ts";
+import { isDeepStrictEqual } from "node:util";
 import type { HeldIP } from "../bgp/held-ip.ts";
-import { type CandidateService, servingNodes } from "../election/candidates.ts";
+import { servingNodes } from "../election/candidates.ts";
 import { keyOf } from "../kube/resource.ts";
-import { ipsOf } from "./announcement.ts";
+import { PersistentMap } from "../persistent-map.ts";
+import type { LeanService } from "./lean-services.ts";
+import type { LeanSlice } from "./lean-slices.ts";
 
-/** The Services, and what gives the slices of one by "namespace/name": the same array as long as nothing of them changed. */
+/** The Services and their slices as they are now. */
 export interface ServicesView {
-  readonly services: readonly Service[];
-  readonly slicesOf: (service: string) => readonly EndpointSlice[];
+  readonly services: () => readonly LeanService[];
+  /** Those that hold an IP (in canonical text), by key. */
+  readonly holdersOf: (ip: string) => readonly LeanService[];
+  /** The slices of one Service, by its key. */
+  readonly slicesOf: (service: string) => readonly Pick<LeanSlice, "addressType" | "endpoints">[];
 }
 
-/** What one Service makes of an IP: all there is to it, where no other shares it. */
-interface Holding extends HeldIP {
-  readonly ip: string;
-  readonly service: CandidateService;
-}
+/** The IPs that Services hold, in canonical text. Of 10 000 only those are looked at that something happened to. */
+export class HeldIPs {
+  readonly #view: ServicesView;
+  #held: PersistentMap<HeldIP> | undefined;
+  readonly #touched = new Set<string>();
 
-/**
- * Gives the IPs that Services hold, in canonical text. One that is not shared is the same object as long as its Service
- * and slices are: of 10 000 the one that is new is found without looking into the others.
- */
-export function heldIPs({ services, slicesOf }: ServicesView): ReadonlyMap<string, HeldIP> {
-  const firsts = new Map<string, Holding>();
-  const sharers = new Map<string, Holding[]>();
-  for (const service of services) {
-    for (const holding of holdingsOf(service, slicesOf)) {
-      const { ip } = holding;
-      const first = firsts.get(ip);
-      const sharing = sharers.get(ip);
-      if (first === undefined) firsts.set(ip, holding);
-      else if (sharing === undefined) sharers.set(ip, [first, holding]);
-      else sharing.push(holding);
-    }
+  constructor(view: ServicesView) {
+    this.#view = view;
   }
-  const held: Map<string, HeldIP> = firsts;
-  for (const [ip, all] of sharers) {
-    const serving = servingNodes(all.map(({ service }) => service));
-    held.set(ip, { serving, assignedPool: all[0]?.assignedPool });
+
+  /** Says that these may be held by others than before, or served by other nodes. */
+  touch(ips: readonly string[]): void {
+    for (const ip of ips) this.#touched.add(ip);
   }
-  return held;
-}
 
-/** Reads a Service and its slices once: most stay as they are. */
-function holdingsOf(service: Service, slicesOf: ServicesView["slicesOf"]): readonly Holding[] {
-  const known = readings.get(service);
-  const key = known?.key ?? keyOf(service.meta);
-  const slices = slicesOf(key);
-  if (known?.slices === slices) return known.holdings;
-  const holdings = ipsOf(service).map((ip) => read(ip, service, slices));
-  readings.set(service, { key, slices, holdings });
-  return holdings;
-}
+  /** Gives all. What did not change is the same object as before. */
+  now(): PersistentMap<HeldIP> {
+    const before = this.#held ?? PersistentMap.from<HeldIP>([]);
+    const touched = this.#held === undefined ? this.#view.services().flatMap(({ ips }) => ips) : this.#touched;
+    this.#held = before.with([...touched].map((ip) => [ip, this.#heldIP(ip, before.get(ip))]));
+    this.#touched.clear();
+    return this.#held;
+  }
 
-function read(ip: string, { meta, externalTrafficPolicy }: Service, slices: readonly EndpointSlice[]): Holding {
-  const family = ip.includes(":") ? "IPv6" : "IPv4";
-  const endpoints = slices.filter(({ addressType }) => addressType === family).flatMap((slice) => slice.endpoints);
-  const service = { externalTrafficPolicy, endpoints };
-  return { ip, service, serving: servingNodes([service]), assignedPool: meta.annotations[ANNOTATION.assignedPool] };
+  #heldIP(ip: string, before: HeldIP | undefined): HeldIP | undefined {
+    const { holdersOf, slicesOf } = this.#view;
+    const family = ip.includes(":") ? "IPv6" : "IPv4";
+    const holders = holdersOf(ip);
+    const [first] = holders;
+    if (first === undefined) return undefined;
+    const serving = servingNodes(
+      holders.map(({ meta, externalTrafficPolicy }) => {
+        const slices = slicesOf(keyOf(meta)).filter(({ addressType }) => addressType === family);
+        return { externalTrafficPolicy, endpoints: slices.flatMap(({ endpoints }) => endpoints) };
+      }),
+    );
+    const held = { serving, assignedPool: first.assignedPool };
+    return isDeepStrictEqual(held, before) ? before : held;
+  }
 }
-
-interface Reading {
-  readonly key: string;
-  readonly slices: readonly EndpointSlice[];
-  readonly holdings: readonly Holding[];
-}
-
-const readings = new WeakMap<Service, Reading>();

@@ -104,8 +104,11 @@ function segmentMetrics(registry: Registry): SpeakerMetrics["show"] {
     for (const state of segments) {
       const { view } = state;
       const on = { interface: state.interface };
-      claims.set(on, state.claims.length);
-      deputies.set(on, view.deputyFor.length);
+      claims.set(on, state.claims.size);
+      deputies.set(
+        on,
+        view.deputyFor.reduce((sum, { addresses }) => sum + addresses, 0),
+      );
       conflicts.set(on, view.conflicts.length);
       isolated.set(on, view.isolated ? 1 : 0);
       for (const { state } of view.neighbours) neighbours.inc({ ...on, state });

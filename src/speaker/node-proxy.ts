@@ -34,9 +34,12 @@ export function judgeProxy(before: ProxyView, answer: ProxyAnswer, nowMs: number
   return { forwarding: nowMs - doubt.sinceMs < doubtMs, known: true, doubt };
 }
 
+/** Asks a URL and gives the HTTP status of the answer; rejects where there is none, or when aborted. */
+export type StatusOf = (url: string, signal: AbortSignal) => Promise<number>;
+
 export interface NodeProxyDeps {
   readonly url: string;
-  readonly fetch: typeof fetch;
+  readonly statusOf: StatusOf;
   readonly clock: Clock;
   readonly log: Log;
   readonly signal: AbortSignal;
@@ -61,12 +64,11 @@ export async function watchNodeProxy(deps: NodeProxyDeps): Promise<void> {
   }
 }
 
-async function ask({ url, fetch, clock, signal }: NodeProxyDeps): Promise<ProxyAnswer> {
+async function ask({ url, statusOf, clock, signal }: NodeProxyDeps): Promise<ProxyAnswer> {
   const late = new AbortController();
   const cancel = clock.after(TIMEOUT_MS, () => late.abort());
   try {
-    const { status, body } = await fetch(url, { redirect: "manual", signal: AbortSignal.any([late.signal, signal]) });
-    await body?.cancel();
+    const status = await statusOf(url, AbortSignal.any([late.signal, signal]));
     // What is neither is no node proxy: it tells nothing.
     return status === 200 ? "Forwarding" : status === 503 ? "NotForwarding" : "Nothing";
   } catch {

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
-import { segmentState } from "../../test/unit/segment-state.ts";
+import { claimMap, segmentState } from "../../test/unit/segment-state.ts";
 import type { ConflictView, NeighbourState, NeighbourView } from "../l2/segment.ts";
+import { OwnClaims } from "./own-claims.ts";
 import { ownConditions } from "./own-conditions.ts";
 import { ownLayer2, shownOf } from "./own-layer2.ts";
 import { ownStatus } from "./own-status.ts";
@@ -59,7 +60,7 @@ test("nothing that is shown changes while nothing happens: not with hellos, not 
 test.each<{ name: string; view: Partial<View> }>([
   { name: "a state", view: { neighbours: [neighbour("n2", "Away", 1)] } },
   { name: "a conflict", view: { conflicts: [conflict("192.0.2.1")] } },
-  { name: "deputies", view: { deputyFor: [{ ip: "192.0.2.1", node: "n2" }] } },
+  { name: "deputies", view: { deputyFor: [{ node: "n2", addresses: 1 }] } },
   { name: "isolation", view: { isolated: true } },
   { name: "filtered hellos", view: { helloBlocked: ["n2"] } },
   {
@@ -75,13 +76,13 @@ test("owned counts each address once, deputies count by node, and conflicts have
   const asked = { ip: "192.0.2.3", epoch: 1n, yielding: false, tentative: true };
   const shown = ownLayer2(
     [
+      segmentState({ deputyFor: [{ node: "n2", addresses: 1 }] }, { claims: claimMap([...claims, asked]) }),
       segmentState(
-        { deputyFor: ["192.0.2.8", "192.0.2.9"].map((ip) => ({ ip, node: "n2" })) },
-        { claims: [...claims, asked] },
-      ),
-      segmentState(
-        { conflicts: Array.from({ length: 300 }, (_, n) => conflict(`10.0.0.${n}`)) },
-        { interface: "eth1", claims },
+        {
+          conflicts: Array.from({ length: 300 }, (_, n) => conflict(`10.0.0.${n}`)),
+          deputyFor: [{ node: "n2", addresses: 1 }],
+        },
+        { interface: "eth1", claims: claimMap(claims) },
       ),
     ],
     undefined,
@@ -101,7 +102,7 @@ test("of too many neighbours those that are not heard are shown", () => {
 
 test("the object of a node with 10 000 addresses among 100 nodes stays far below the API server's limit", () => {
   const family = (of: (n: number) => string) =>
-    Array.from({ length: 10_000 }, (_, n) => ({ ip: of(n), epoch: 123_457n, yielding: false }));
+    claimMap(Array.from({ length: 10_000 }, (_, n) => ({ ip: of(n), epoch: 123_457n, yielding: false })));
   const size = (claims: SegmentState["claims"]) => {
     const neighbours = Array.from({ length: 100 }, (_, n) => neighbour(`worker-${n}.example.com`, "Dead", n));
     const segments = [segmentState({ neighbours }, { claims })];
@@ -110,6 +111,7 @@ test("the object of a node with 10 000 addresses among 100 nodes stays far below
       version: "1",
       interfaces: [],
       segments,
+      claims: new OwnClaims(),
       recorded: undefined,
       before: undefined,
       wall,

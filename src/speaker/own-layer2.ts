@@ -19,7 +19,7 @@ export function ownLayer2(
 ): Omit<Layer2, "claims"> {
   const sorted = [...segments].sort((a, b) => (a.interface < b.interface ? -1 : 1));
   return {
-    owned: new Set(sorted.flatMap(({ claims }) => claims.flatMap(({ ip, tentative }) => (tentative ? [] : [ip])))).size,
+    owned: countOwned(sorted),
     heard: new Set(
       sorted.flatMap(({ view }) => view.neighbours.flatMap(({ node, state }) => (state === "Heard" ? [node] : []))),
     ).size,
@@ -27,6 +27,13 @@ export function ownLayer2(
     deputyFor: deputies(sorted),
     conflicts: sorted.flatMap((segment) => conflictsOf(segment, before, wall)).slice(0, MOST_CONFLICTS),
   };
+}
+
+/** Counts the IPs that are announced, one on two interfaces once. */
+function countOwned(segments: readonly SegmentState[]): number {
+  const owned = new Set<string>();
+  for (const { claims } of segments) for (const { ip, tentative } of claims.values()) if (!tentative) owned.add(ip);
+  return owned.size;
 }
 
 function neighboursOf(
@@ -51,7 +58,8 @@ function neighboursOf(
 
 function deputies(segments: readonly SegmentState[]): Layer2["deputyFor"] {
   const counts = new Map<string, number>();
-  for (const { view } of segments) for (const { node } of view.deputyFor) counts.set(node, (counts.get(node) ?? 0) + 1);
+  for (const { node, addresses } of segments.flatMap(({ view }) => view.deputyFor))
+    counts.set(node, (counts.get(node) ?? 0) + addresses);
   return [...counts]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .slice(0, MOST_NEIGHBOURS)
@@ -79,11 +87,9 @@ function conflictsOf(
 /** Gives of a segment all that its Speaker shows but for claims, as a text: the same as long as nothing changes. */
 export function shownOf(view: SegmentState["view"]): string {
   const { neighbours, deputyFor, conflicts, isolated, hearsNoBroadcast, helloBlocked, otherTimers } = view;
-  const counts = new Map<string, number>();
-  for (const { node } of deputyFor) counts.set(node, (counts.get(node) ?? 0) + 1);
   return JSON.stringify([
     neighbours.map(({ node, state, lastHeardMs }) => [node, state, state === "Heard" ? 0 : lastHeardMs]),
-    [...counts],
+    deputyFor,
     conflicts,
     [isolated, hearsNoBroadcast, helloBlocked, otherTimers],
   ]);

@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
-import { segmentState } from "../../test/unit/segment-state.ts";
+import { claimMap, segmentState } from "../../test/unit/segment-state.ts";
 import type { SpeakerStatus } from "../api/speaker.ts";
 import type { Interface } from "./interfaces.ts";
+import { OwnClaims } from "./own-claims.ts";
 import { ownStatus, readIncarnation } from "./own-status.ts";
 import type { SegmentState } from "./segment-messages.ts";
 
@@ -15,7 +16,7 @@ const nic = (name: string): Interface => ({
 });
 const segment = (name: string, starting: boolean, ips: string[] = [], incarnation = 5n) => {
   const claims = ips.map((ip) => ({ ip, epoch: 3n, yielding: false }));
-  return segmentState({ starting, incarnation }, { interface: name, claims });
+  return segmentState({ starting, incarnation }, { interface: name, claims: claimMap(claims) });
 };
 const recorded = (claims: Record<string, string[]>, incarnation = "4"): SpeakerStatus => ({
   incarnation,
@@ -26,6 +27,7 @@ const status = (segments: SegmentState[], was?: SpeakerStatus, interfaces = [nic
     version: "1",
     interfaces,
     segments,
+    claims: new OwnClaims(),
     bgp: { status: undefined, conditions: [] },
     recorded: was,
     before: undefined,

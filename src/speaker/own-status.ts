@@ -1,8 +1,8 @@
-import { encodeClaims } from "../api/claims.ts";
 import type { SpeakerStatus } from "../api/speaker.ts";
 import { MOST_INTERFACES, MOST_SUBNETS } from "../api/speaker-words.ts";
 import type { WantedCondition } from "../kube/conditions.ts";
 import type { Interface } from "./interfaces.ts";
+import type { OwnClaims } from "./own-claims.ts";
 import { ownConditions } from "./own-conditions.ts";
 import { ownLayer2, type WallTime } from "./own-layer2.ts";
 import type { SegmentState } from "./segment-messages.ts";
@@ -11,6 +11,8 @@ export interface OwnStatusInput {
   readonly version: string;
   readonly interfaces: readonly Interface[];
   readonly segments: readonly SegmentState[];
+  /** The same each time, so that not all claims are written anew. */
+  readonly claims: OwnClaims;
   readonly bgp: { readonly status: SpeakerStatus["bgp"]; readonly conditions: readonly WantedCondition[] };
   /** The status of this node's Speaker object as it is now; undefined where there is none. */
   readonly recorded: SpeakerStatus | undefined;
@@ -34,13 +36,10 @@ export function ownStatus(input: OwnStatusInput): SpeakerStatus {
   const weight = (name: string) => (open.has(name) ? 0 : names.has(name) ? 1 : 2);
   const byWeight = (a: string, b: string) => weight(a) - weight(b) || (a < b ? -1 : 1);
   const kept = (recorded?.layer2?.claims ?? []).filter(({ interface: name }) => open.get(name)?.view.starting ?? true);
-  const own = segments.flatMap(({ interface: name, view, claims }) =>
-    view.starting
-      ? []
-      : claims.flatMap(({ ip, epoch, tentative }) => (tentative ? [] : [{ ip, epoch, interface: name }])),
-  );
+  const running = segments.filter(({ view }) => !view.starting);
+  const own = running.map((segment) => input.claims.of(segment)).filter(({ ips }) => ips.length > 0);
   const shown = [...interfaces].sort((a, b) => byWeight(a.name, b.name)).slice(0, MOST_INTERFACES);
-  const claims = [...encodeClaims(own), ...kept].sort((a, b) => byWeight(a.interface, b.interface));
+  const claims = [...own, ...kept].sort((a, b) => byWeight(a.interface, b.interface));
   return {
     version,
     incarnation: String(newestIncarnation(segments, recorded)),

@@ -1,6 +1,6 @@
 import { boottimeMs, type LinkState, openPacketSocket, type PacketSocket } from "../l2/packet-socket.ts";
 import { type Effects, type NodeConditions, Segment } from "../l2/segment.ts";
-import type { Leave, OwnershipChange, SegmentInput, SegmentState, SegmentThreadConfig } from "./segment-messages.ts";
+import type { Leave, OwnershipChange, SegmentInput, SegmentReport, SegmentThreadConfig } from "./segment-messages.ts";
 import { kindOfSent, type SentKind } from "./sent-frames.ts";
 
 export interface SegmentHostDeps extends SegmentThreadConfig {
@@ -26,6 +26,8 @@ export class SegmentHost {
   readonly #deps: SegmentHostDeps;
   readonly #socket: PacketSocket;
   #segment: Segment;
+  /** Claims of #segment were reported. */
+  #reported = false;
   #input: SegmentInput;
   #conditions: NodeConditions;
   #leave: Leave | undefined;
@@ -84,16 +86,19 @@ export class SegmentHost {
   }
 
   get left(): boolean {
-    return this.#segment.view().left;
+    return this.#segment.summary().left;
   }
 
-  state(): SegmentState {
-    const { claims, ...view } = this.#segment.view();
+  /** Gives the state, and of the claims what changed since the last report. */
+  report(): SegmentReport {
+    const whole = !this.#reported;
+    const news = this.#segment.takeClaimNews();
+    this.#reported = true;
     return {
       interface: this.#input.interface,
       up: this.#up,
-      view,
-      claims,
+      view: this.#segment.summary(),
+      ...((whole || news.set.length + news.removed.length > 0) && { claims: { whole, ...news } }),
       counters: this.#socket.counters(),
       sent: { ...this.#sent },
       stalls: this.#stalls,
@@ -144,9 +149,10 @@ export class SegmentHost {
       // Others know this node by its old MAC: begin anew, as after a restart.
       this.#mac = Uint8Array.from(link.mac);
       this.#socket.renew(0);
-      const next = this.#segment.view().incarnation + 1n; // the clock may be behind it
+      const next = this.#segment.summary().incarnation + 1n; // the clock may be behind it
       const clock = BigInt(Date.now());
       this.#segment = this.#newSegment(clock > next ? clock : next, true);
+      this.#reported = false;
       this.#begin();
     }
     this.#deps.linkChanged();

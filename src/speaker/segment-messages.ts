@@ -1,11 +1,13 @@
-import type { NodeConditions, SegmentSnapshot, SegmentView } from "../l2/segment.ts";
+import type { ClaimNews, ClaimView, NodeConditions, SegmentSnapshot, SegmentView } from "../l2/segment.ts";
 import type { TimerSettings } from "../l2/timing.ts";
+import type { PersistentMap } from "../persistent-map.ts";
 import type { SegmentUpdate } from "./segment-update.ts";
 import type { SentKind } from "./sent-frames.ts";
 
 /**
  * What the speaker's main thread and its segment thread tell each other. The main thread reads the API; the segment
- * thread, whose small heap makes no long pauses, keeps the protocol's time. All of it is plain data that can be cloned.
+ * thread, whose small heap makes no long pauses, keeps the protocol's time. All of it is plain data that can be cloned, but for the claims of SegmentState, which the main
+ * thread puts together.
  */
 
 /** How a segment thread starts; handed over as workerData. */
@@ -45,8 +47,8 @@ export interface SegmentState {
   readonly interface: string;
   readonly up: boolean;
   readonly view: Omit<SegmentView, "claims">;
-  /** The same array until something changes. */
-  readonly claims: SegmentView["claims"];
+  /** By IP; the same map until something changes. */
+  readonly claims: PersistentMap<ClaimView>;
   /** Totals since the interface was opened, by name. */
   readonly counters: Readonly<Record<string, number>>;
   /** Frames sent since then, by kind. */
@@ -67,8 +69,11 @@ export interface OwnershipChange {
   readonly atMs: number;
 }
 
-/** A state without what was told before: 10 000 claims are not copied each second. */
-export type SegmentReport = Omit<SegmentState, "claims"> & Partial<Pick<SegmentState, "claims">>;
+/** A state as it is told: of 10 000 claims those that changed. */
+export interface SegmentReport extends Omit<SegmentState, "claims"> {
+  /** What is new since the last report; absent: nothing is. `whole`: what was reported before stands no more. */
+  readonly claims?: ClaimNews & { readonly whole: boolean };
+}
 
 export type FromSegmentThread =
   | { readonly what: "state"; readonly segments: readonly SegmentReport[]; readonly longestSleepMs: number }

@@ -11,6 +11,7 @@ import type {
   ToSegmentThread,
 } from "./segment-messages.ts";
 import { isEmpty, updateOf } from "./segment-update.ts";
+import { toldClaims } from "./told-claims.ts";
 
 /** Heap of the segment thread in MB: small, so that its garbage collections stay short. */
 const HEAP_MB = 128;
@@ -93,7 +94,10 @@ export class SegmentThread {
 
   #whole(reports: readonly SegmentReport[]): readonly SegmentState[] {
     const before = this.#claims;
-    const states = reports.map((report) => ({ claims: before.get(report.interface) ?? [], ...report }));
+    const states = reports.map(({ claims, ...report }) => ({
+      ...report,
+      claims: toldClaims(before.get(report.interface), claims),
+    }));
     this.#claims = new Map(states.map((state) => [state.interface, state.claims]));
     return states;
   }

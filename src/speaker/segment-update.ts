@@ -1,5 +1,6 @@
 import type { Candidate } from "../election/candidates.ts";
 import type { NodeRecord } from "../l2/segment.ts";
+import { differences, PersistentMap } from "../persistent-map.ts";
 import type { SegmentInput } from "./segment-messages.ts";
 
 /**
@@ -10,11 +11,18 @@ export interface SegmentUpdate extends Omit<SegmentInput, "snapshot"> {
   readonly versions: SegmentInput["snapshot"]["versions"];
   readonly ips: ReadonlyMap<string, readonly Candidate[]>;
   readonly goneIPs: readonly string[];
-  readonly records: readonly NodeRecord[];
+  readonly records: readonly RecordUpdate[];
   /** All nodes that have a record now, in order. */
   readonly recordedNodes: readonly string[];
   /** Absent where it is as it was. */
   readonly ready?: ReadonlySet<string>;
+}
+
+/** A record that is new, or in which something is. */
+export interface RecordUpdate extends NodeRecord {
+  /** Those that are new or have another epoch than before. */
+  readonly claims: NodeRecord["claims"];
+  readonly goneClaims: readonly string[];
 }
 
 /** Finds what is new in `after`; without `before` all of it is. */
@@ -22,20 +30,20 @@ export function updateOf(before: SegmentInput | undefined, after: SegmentInput):
   const { snapshot, ...rest } = after;
   const known = new Map(before?.snapshot.records.map((record) => [record.node, record]));
   const ips = new Map<string, readonly Candidate[]>();
-  const same = before?.snapshot.ips === snapshot.ips;
+  const goneIPs: string[] = [];
   const equal = new Map<readonly Candidate[], readonly Candidate[]>(); // most IPs share a list: it is compared once
-  for (const [ip, candidates] of same ? [] : snapshot.ips) {
-    const known = before?.snapshot.ips.get(ip);
-    if (known !== undefined && (equal.get(known) === candidates || sameCandidates(known, candidates)))
-      equal.set(known, candidates);
-    else ips.set(ip, candidates);
+  for (const ip of differences(before?.snapshot.ips ?? NO_IPS, snapshot.ips)) {
+    const [was, is] = [before?.snapshot.ips.get(ip), snapshot.ips.get(ip)];
+    if (is === undefined) goneIPs.push(ip);
+    else if (was !== undefined && (equal.get(was) === is || sameCandidates(was, is))) equal.set(was, is);
+    else ips.set(ip, is);
   }
   return {
     ...rest,
     versions: snapshot.versions,
     ips,
-    goneIPs: same ? [] : [...(before?.snapshot.ips.keys() ?? [])].filter((ip) => !snapshot.ips.has(ip)),
-    records: snapshot.records.filter((record) => !sameRecord(known.get(record.node), record)),
+    goneIPs,
+    records: snapshot.records.flatMap((record) => recordUpdate(known.get(record.node), record)),
     recordedNodes: snapshot.records.map(({ node }) => node),
     ...(snapshot.ready === undefined || sameSet(before?.snapshot.ready, snapshot.ready)
       ? {}
@@ -55,7 +63,10 @@ export function isEmpty(before: SegmentInput | undefined, update: SegmentUpdate)
 /** Brings `before` up to date: gives what `updateOf` was given as `after`. What is not new stays the same object. */
 export function applyUpdate(before: SegmentInput | undefined, update: SegmentUpdate): SegmentInput {
   const records = new Map(before?.snapshot.records.map((record) => [record.node, record]));
-  for (const record of update.records) records.set(record.node, record);
+  for (const { goneClaims, ...record } of update.records) {
+    const claims = renewed(records.get(record.node)?.claims, record.claims, goneClaims);
+    records.set(record.node, { ...record, claims });
+  }
   const ready = update.ready ?? before?.snapshot.ready;
   return {
     interface: update.interface,
@@ -65,20 +76,38 @@ export function applyUpdate(before: SegmentInput | undefined, update: SegmentUpd
     recordedMac: update.recordedMac,
     snapshot: {
       versions: update.versions,
-      ips: applyIPs(before?.snapshot.ips, update),
+      ips: renewed(before?.snapshot.ips, update.ips, update.goneIPs),
       records: update.recordedNodes.flatMap((node) => records.get(node) ?? []),
       ...(ready === undefined ? {} : { ready }),
     },
   };
 }
 
-function applyIPs(before: SegmentUpdate["ips"] | undefined, update: SegmentUpdate): SegmentUpdate["ips"] {
-  if (before !== undefined && update.ips.size + update.goneIPs.length === 0) return before;
-  const ips = new Map(before);
-  for (const ip of update.goneIPs) ips.delete(ip);
-  for (const [ip, candidates] of update.ips) ips.set(ip, candidates);
-  return ips;
+function recordUpdate(before: NodeRecord | undefined, record: NodeRecord): readonly RecordUpdate[] {
+  if (before === record) return [];
+  const changed = differences(before?.claims ?? NO_CLAIMS, record.claims);
+  if (changed.length === 0 && sameNode(before, record)) return [];
+  const claims = new Map<string, bigint>();
+  const goneClaims: string[] = [];
+  for (const ip of changed) {
+    const epoch = record.claims.get(ip);
+    if (epoch === undefined) goneClaims.push(ip);
+    else claims.set(ip, epoch);
+  }
+  return [{ ...record, claims, goneClaims }];
 }
+
+function renewed<V>(
+  before: ReadonlyMap<string, V> = new Map(),
+  news: ReadonlyMap<string, V>,
+  gone: readonly string[],
+): PersistentMap<V> {
+  const known = before instanceof PersistentMap ? before : PersistentMap.from(before);
+  return known.with([...gone.map((ip) => [ip, undefined] as const), ...news]);
+}
+
+const NO_IPS: SegmentUpdate["ips"] = PersistentMap.from<readonly Candidate[]>([]);
+const NO_CLAIMS: NodeRecord["claims"] = PersistentMap.from<bigint>([]);
 
 /** Compares what this node says of itself; the recorded MAC is of use only when an interface is opened. */
 function sameOwn(a: Omit<SegmentInput, "snapshot">, b: Omit<SegmentInput, "snapshot">): boolean {
@@ -94,11 +123,10 @@ function sameCandidates(a: readonly Candidate[], b: readonly Candidate[]): boole
   return a.length === b.length && a.every(({ node, score }, i) => node === b[i]?.node && score === b[i]?.score);
 }
 
-function sameRecord(a: NodeRecord | undefined, b: NodeRecord): boolean {
-  if (a === b) return true;
-  if (a?.incarnation !== b.incarnation || a.claims.length !== b.claims.length) return false;
-  if (a.address !== b.address || a.address6 !== b.address6 || String(a.mac) !== String(b.mac)) return false;
-  return a.claims.every(({ ip, epoch }, i) => ip === b.claims[i]?.ip && epoch === b.claims[i]?.epoch);
+/** Compares all but the claims. */
+function sameNode(a: NodeRecord | undefined, b: NodeRecord): boolean {
+  if (a?.incarnation !== b.incarnation || a.address !== b.address) return false;
+  return a.address6 === b.address6 && String(a.mac) === String(b.mac);
 }
 
 function sameMap(a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>): boolean {

@@ -6,7 +6,6 @@ import type {
   FromSegmentThread,
   Leave,
   SegmentInput,
-  SegmentState,
   SegmentThreadConfig,
   ToSegmentThread,
 } from "./segment-messages.ts";
@@ -30,8 +29,6 @@ const retiring = new Map<string, SegmentHost>();
 const formerMacs = new Map<string, string>();
 /** What the API says, by interface; also where the interface can't be used. */
 const inputs = new Map<string, SegmentInput>();
-/** The claims that the main thread has been told of. */
-let told = new Map<string, SegmentState["claims"]>();
 let reportTimer: NodeJS.Timeout | undefined;
 let soon = false;
 let leaving = false;
@@ -45,15 +42,11 @@ function report(): void {
   reportTimer = setTimeout(report, REPORT_MS);
   for (const [name, host] of retiring) if (host.left || host.gone) close(retiring, name);
   const all = [...hosts.values(), ...retiring.values()];
-  const states = all.map((host) => host.state());
   tell({
     what: "state",
-    segments: states.map(({ claims, ...state }) =>
-      told.get(state.interface) === claims ? state : { ...state, claims },
-    ),
+    segments: all.map((host) => host.report()),
     longestSleepMs: Math.max(0, ...all.map((host) => host.takeLongestSleep())),
   });
-  told = new Map(states.map((state) => [state.interface, state.claims]));
   if (leaving && all.every((host) => host.left)) left();
 }
 

@@ -1,12 +1,13 @@
 import { Registry } from "prom-client";
 import { expect, test } from "vitest";
 import { FakeClock } from "../../test/unit/fake-clock.ts";
-import type { Service } from "../api/objects.ts";
 import type { Speaker } from "../api/speaker.ts";
 import type { KubeRequest } from "../kube/client.ts";
 import { Store } from "../kube/store.ts";
 import type { NeighbourView } from "../l2/segment.ts";
 import { noLog } from "../log.ts";
+import { PersistentMap } from "../persistent-map.ts";
+import type { LeanService } from "./lean-services.ts";
 import { createSpeakerMetrics } from "./metrics.ts";
 import type { OwnershipChange, SegmentState } from "./segment-messages.ts";
 import { ServiceTeller } from "./service-teller.ts";
@@ -14,19 +15,14 @@ import { ServiceTeller } from "./service-teller.ts";
 const IP = "192.0.2.1";
 const ips = (count: number) => Array.from({ length: count }, (_, n) => `10.0.${n >> 8}.${n & 255}`);
 
-const service = (name: string, ip: string) =>
-  ({
-    meta: {
-      namespace: "default",
-      name,
-      uid: `uid-${name}`,
-      resourceVersion: "1",
-      annotations: { "heraldlb.io/assigned-ips": ip },
-    },
-    type: "LoadBalancer",
-    ingress: [{ ip }],
-    conditions: [],
-  }) as unknown as Service;
+const service = (name: string, ip: string): LeanService => ({
+  meta: { namespace: "default", name, uid: `uid-${name}`, resourceVersion: "1" },
+  isLoadBalancer: true,
+  externalTrafficPolicy: "Cluster",
+  ips: [ip],
+  assignedPool: undefined,
+  announced: undefined,
+});
 const recordOf = (node: string, claimed: readonly string[]) =>
   ({
     meta: { namespace: "", name: node, uid: node, resourceVersion: "1" },
@@ -38,7 +34,7 @@ const recordOf = (node: string, claimed: readonly string[]) =>
 const segment = (claimed: readonly string[], more: { tentative?: boolean } = {}) =>
   ({
     interface: "eth0",
-    claims: claimed.map((ip) => ({ ip, epoch: 3n, yielding: false, ...more })),
+    claims: PersistentMap.from(claimed.map((ip) => [ip, { ip, epoch: 3n, yielding: false, ...more }])),
     view: {
       starting: false,
       conflicts: [],
@@ -54,10 +50,10 @@ const change = (what: string, cause: string, ip = IP): OwnershipChange => ({
   atMs: 430,
 });
 
-function world(services: readonly Service[], speakers: readonly Speaker[]) {
+function world(services: readonly LeanService[], speakers: readonly Speaker[]) {
   const clock = new FakeClock();
   const requests: { readonly at: number; readonly request: KubeRequest }[] = [];
-  const [serviceStore, speakerStore] = [new Store<Service>(), new Store<Speaker>()];
+  const [serviceStore, speakerStore] = [new Store<LeanService>({ ip: (service) => service.ips }), new Store<Speaker>()];
   serviceStore.replace(services);
   speakerStore.replace(speakers);
   const registry = new Registry();
@@ -89,7 +85,8 @@ function world(services: readonly Service[], speakers: readonly Speaker[]) {
     await clock.advance(1_000);
     await ended;
   };
-  return { teller, clock, registry, events, stop };
+  const asked: string[] = [];
+  return { teller, clock, registry, events, asked, stop };
 }
 
 test("a takeover is told once on each Service that has the IP, with its cause", async () => {
@@ -149,7 +146,7 @@ test("what was given up again before it could be told is not told, nor is what w
   await stop();
 });
 
-test("of 2 000 IPs taken over at once all are told, at most 50 a second", async () => {
+test("of 2 000 IPs taken over at once all are told, 50 a second, some at a time", async () => {
   const all = ips(2_000);
   const { teller, clock, events, stop } = world(
     all.map((ip, n) => service(`s${n}`, ip)),
@@ -160,6 +157,34 @@ test("of 2 000 IPs taken over at once all are told, at most 50 a second", async 
   await clock.advance(250_000); // the recorder rests between its writes
   expect(events()).toHaveLength(2_000);
   for (const [, some] of Map.groupBy(events(), ({ at }) => Math.floor(at / 1000)))
-    expect(some.length).toBeLessThanOrEqual(51);
+    expect(some.length).toBeLessThanOrEqual(50 + 16);
+  expect((events().at(-1)?.at ?? 0) - (events()[0]?.at ?? 0)).toBeGreaterThanOrEqual((2_000 - 16) * (1000 / 50));
+  await stop();
+});
+
+test("where one IP changed, nothing is computed for the Services of others", async () => {
+  const all = ips(1_000);
+  const { teller, clock, asked, stop } = world(
+    all.map((ip, n) => service(`s${n}`, ip)),
+    [recordOf("n2", all)],
+  );
+  const known = { ready: undefined, bgp: { nodes: [], peers: [], secrets: [], pools: [], held: new Map() } };
+  const intentOf = (ip: string) => {
+    asked.push(ip);
+    return undefined;
+  };
+  teller.setSegments([segment([])], true);
+  teller.setIntents({ ...known, intentOf }, "All");
+  await clock.advance(60_000); // until all is written
+  expect(new Set(asked)).toEqual(new Set(all));
+  asked.length = 0;
+  teller.setIntents({ ...known, intentOf }, []);
+  await clock.advance(10_000);
+  expect(asked).toEqual([]);
+  teller.setIntents({ ...known, intentOf }, ["10.0.0.7"]);
+  teller.recordsChanged(["10.0.0.8"]);
+  teller.setSegments([segment(["10.0.0.9"])], true);
+  await clock.advance(10_000);
+  expect([...new Set(asked)].sort()).toEqual(["10.0.0.7", "10.0.0.8", "10.0.0.9"]);
   await stop();
 });

@@ -1,16 +1,19 @@
-import type { Condition, Service } from "../api/objects.ts";
 import type { Speaker } from "../api/speaker.ts";
 import type { Clock } from "../clock.ts";
 import type { KubeClient } from "../kube/client.ts";
+import type { ConditionText } from "../kube/conditions.ts";
 import { EventRecorder } from "../kube/events.ts";
+import { keyOf } from "../kube/resource.ts";
+import type { Store } from "../kube/store.ts";
 import type { Log } from "../log.ts";
+import { differences } from "../persistent-map.ts";
 import { AnnouncedWriter } from "./announced-writer.ts";
-import { type AnnouncementView, type IPIntent, ipsOf } from "./announcement.ts";
+import type { AnnouncementView, IPIntent } from "./announcement.ts";
 import { announcedByBGP, type BGPWorld } from "./bgp/announced-by-bgp.ts";
-import { type Claimant, claimants } from "./claimants.ts";
+import { type Claimant, claimantsOf } from "./claimants.ts";
 import type { Interface } from "./interfaces.ts";
+import type { LeanService } from "./lean-services.ts";
 import type { SpeakerMetrics } from "./metrics.ts";
-import { Pace } from "./pace.ts";
 import { presenceOf } from "./presence.ts";
 import type { OwnershipChange, SegmentState } from "./segment-messages.ts";
 import { takeoverOf, takeoverText } from "./takeover.ts";
@@ -22,7 +25,8 @@ export interface ServiceTellerDeps {
   readonly random: () => number;
   readonly log: Log;
   readonly metrics: SpeakerMetrics;
-  readonly services: { list(): readonly Service[]; get(key: string): Service | undefined };
+  /** With an index "ip" by the IPs that they hold. */
+  readonly services: Pick<Store<LeanService>, "list" | "get" | "by">;
   readonly speakers: { list(): readonly Speaker[] };
   /** This node's. */
   readonly interfaces: () => readonly Interface[];
@@ -35,7 +39,7 @@ const FLUSH_MS = 500;
 
 /** What the API says of the IPs, and of the other speakers. */
 export interface Intents {
-  readonly intents: ReadonlyMap<string, IPIntent>;
+  readonly intentOf: (ip: string) => IPIntent | undefined;
   /** The nodes whose speaker's Pod is Ready; undefined: not known. */
   readonly ready: ReadonlySet<string> | undefined;
   /** The same of BGP. */
@@ -47,38 +51,28 @@ export class ServiceTeller {
   readonly #deps: ServiceTellerDeps;
   readonly #writer: AnnouncedWriter;
   readonly #events: EventRecorder;
-  readonly #signal = new AbortController();
   #known: Intents | undefined;
   #segments: readonly SegmentState[] = [];
   /** All interfaces are past their start: what this node has is known. */
   #running = false;
-  /** What of the segments matters here; the same as long as nothing happens. */
-  #seen: readonly unknown[] = [];
+  /** What of the segments matters here but for the claims; the same as long as nothing happens. */
+  #seen = "";
+  #claims: ReadonlyMap<string, SegmentState["claims"]> = new Map();
   #changes: OwnershipChange[] = [];
-  /** When this node got what it has, in milliseconds since 1970, by interface and IP. */
-  readonly #gainedMs = new Map<string, number>();
+  /** When this node got what it has, in milliseconds since 1970, by interface, then by IP. */
+  readonly #gainedMs = new Map<string, Map<string, number>>();
   #view: AnnouncementView | undefined;
-  /** By IP, as the Speaker objects had it that are the key. */
-  #recorded:
-    | { readonly of: readonly Speaker[]; readonly claimants: ReadonlyMap<string, readonly Claimant[]> }
-    | undefined;
-  #holders: { readonly of: readonly Service[]; readonly byIP: ReadonlyMap<string, readonly Service[]> } | undefined;
 
   constructor(deps: ServiceTellerDeps) {
     const { client, node, clock, random, metrics } = deps;
-    const pace = new Pace(clock, EVENTS_PER_SECOND);
     this.#deps = deps;
     this.#events = new EventRecorder({
-      client: {
-        request: async (request) => {
-          await pace.turn(this.#signal.signal);
-          return await client.request(request);
-        },
-      },
+      client,
       component: "herald-speaker",
       instance: node,
       clock,
       random,
+      perSecond: EVENTS_PER_SECOND,
       dropped: metrics.eventDropped,
     });
     this.#writer = new AnnouncedWriter({
@@ -93,7 +87,6 @@ export class ServiceTeller {
   /** Writes until aborted, and for a moment after that. */
   async run(signal: AbortSignal): Promise<void> {
     await this.#writer.run(signal);
-    this.#signal.abort(); // what is left is not held up any more
     await this.#events.end(FLUSH_MS);
   }
 
@@ -101,14 +94,20 @@ export class ServiceTeller {
     this.#writer.look([key]);
   }
 
-  setIntents(known: Intents): void {
+  /** Takes what is known now; `changed`: the IPs of which it says something else than before. */
+  setIntents(known: Intents, changed: readonly string[] | "All"): void {
     this.#known = known;
-    this.#renew();
+    this.#renew(changed);
   }
 
   /** Says that sessions of some node came up or went down. */
   sessionsChanged(): void {
-    this.#renew();
+    this.#renew("All");
+  }
+
+  /** Says that some node recorded other claims of these IPs. */
+  recordsChanged(ips: readonly string[] | "All"): void {
+    this.#renew(ips);
   }
 
   /** Takes what happened to IPs of this node; it is told with the next state, which explains it. */
@@ -119,16 +118,26 @@ export class ServiceTeller {
   setSegments(segments: readonly SegmentState[], running: boolean): void {
     this.#segments = segments;
     this.#tellChanges();
-    const seen = [running, ...segments.flatMap(({ claims, view }) => [claims, JSON.stringify(whatMatters(view))])];
-    if (seen.length === this.#seen.length && seen.every((part, i) => part === this.#seen[i])) return;
+    const seen = JSON.stringify([running, segments.map(({ interface: name, view }) => [name, whatMatters(view)])]);
+    const claims = new Map(segments.map((segment) => [segment.interface, segment.claims]));
+    const before = this.#claims;
+    this.#claims = claims;
+    if (seen === this.#seen) {
+      const changed = [...claims].flatMap(([name, now]) => differences(before.get(name) ?? now, now));
+      if (changed.length > 0) this.#renew(changed);
+      return;
+    }
     this.#seen = seen;
     this.#running = running;
-    this.#renew();
+    this.#renew("All");
   }
 
-  #renew(): void {
+  #renew(changed: readonly string[] | "All"): void {
     this.#view = undefined;
-    if (this.#running && this.#known !== undefined) this.#writer.look("All");
+    if (!this.#running || this.#known === undefined) return;
+    this.#writer.look(
+      changed === "All" ? changed : changed.flatMap((ip) => this.#holdersOf(ip).map(({ meta }) => keyOf(meta))),
+    );
   }
 
   #viewNow(): AnnouncementView | undefined {
@@ -137,23 +146,20 @@ export class ServiceTeller {
     return this.#view;
   }
 
-  #buildView({ intents, ready, bgp }: Intents): AnnouncementView {
+  #buildView({ intentOf, ready, bgp }: Intents): AnnouncementView {
     const { node: self, speakers, interfaces } = this.#deps;
     const presence = presenceOf(this.#segments, ready);
     const all = speakers.list();
+    const claims = {
+      ...{ self, speakers: all, segments: this.#segments, interfaces: interfaces(), presence },
+      sinceMs: (name: string, ip: string) => this.#gainedMs.get(name)?.get(ip),
+    };
     return {
       self,
       speakers: [...new Set([...all.map(({ meta }) => meta.name), self])],
       presence,
-      claimants: claimants({
-        self,
-        speakers: all,
-        segments: this.#segments,
-        interfaces: interfaces(),
-        presence,
-        sinceMs: (name, ip) => this.#gainedMs.get(`${name} ${ip}`),
-      }),
-      intents,
+      claimantsOf: (ip) => claimantsOf(ip, claims),
+      intentOf,
       bgp: announcedByBGP({ ...bgp, speakers: all, presence: (node) => (node === self ? "Speaking" : presence(node)) }),
     };
   }
@@ -164,20 +170,20 @@ export class ServiceTeller {
     this.#changes = [];
     const gained = new Map<string, OwnershipChange>();
     for (const change of changes) {
-      const key = `${change.interface} ${change.ip}`;
+      const { interface: name, ip } = change;
+      const gainedMs = this.#gainedMs.get(name) ?? new Map<string, number>();
+      this.#gainedMs.set(name, gainedMs);
       if (change.what === "Conflict") this.#tellConflict(change);
-      if (change.what === "Lost" || change.what === "Released") this.#gainedMs.delete(key);
+      if (change.what === "Lost" || change.what === "Released") gainedMs.delete(ip);
       if (change.what !== "Claimed" && change.what !== "Announced") continue;
-      gained.set(key, change);
-      this.#gainedMs.set(key, this.#wallMs(change));
+      gained.set(`${name} ${ip}`, change);
+      gainedMs.set(ip, this.#wallMs(change));
     }
-    const announced = new Map(
-      this.#segments.map(({ interface: name, claims }) => [
-        name,
-        new Set(claims.flatMap(({ ip, tentative }) => (tentative ? [] : [ip]))),
-      ]),
-    );
-    for (const change of gained.values()) if (announced.get(change.interface)?.has(change.ip)) this.#tellGain(change);
+    const claims = new Map(this.#segments.map((segment) => [segment.interface, segment.claims]));
+    for (const change of gained.values()) {
+      const claim = claims.get(change.interface)?.get(change.ip);
+      if (claim !== undefined && !claim.tentative) this.#tellGain(change);
+    }
   }
 
   #wallMs({ interface: name, atMs }: OwnershipChange): number {
@@ -191,9 +197,9 @@ export class ServiceTeller {
     const takeover = takeoverOf({
       self,
       change,
-      recorded: this.#recordedNow().get(ip) ?? [],
+      recorded: this.#recordedClaimants(ip),
       neighbours: this.#segments.find((segment) => segment.interface === name)?.view.neighbours ?? [],
-      intent: this.#known?.intents.get(ip),
+      intent: this.#known?.intentOf(ip),
     });
     if (takeover === undefined) return;
     metrics.tookOver(takeover);
@@ -209,45 +215,29 @@ export class ServiceTeller {
     this.#tellHolders(ip, "Warning", "AddressConflict", note);
   }
 
-  #tellWritten(service: Service, before: Condition | undefined, after: Condition | undefined): void {
+  #tellWritten(service: LeanService, before: ConditionText | undefined, after: ConditionText | undefined): void {
     if (after?.status !== "False" || after.reason === "AddressConflict") return;
     if (before?.status === "False" && before.reason === after.reason) return;
     this.#tell(service, "Warning", "NotAnnounced", after.message);
   }
 
   #tellHolders(ip: string, type: "Normal" | "Warning", reason: string, note: string): void {
-    for (const service of this.#holdersNow().get(ip) ?? []) this.#tell(service, type, reason, note);
+    for (const service of this.#holdersOf(ip)) this.#tell(service, type, reason, note);
   }
 
-  #tell({ meta }: Service, type: "Normal" | "Warning", reason: string, note: string): void {
+  #tell({ meta }: LeanService, type: "Normal" | "Warning", reason: string, note: string): void {
     const { namespace, name, uid } = meta;
     this.#events.record({ apiVersion: "v1", kind: "Service", namespace, name, uid }, type, reason, note);
   }
 
-  /** Who had each IP by the records, the dead among them. */
-  #recordedNow(): ReadonlyMap<string, readonly Claimant[]> {
-    const of = this.#deps.speakers.list();
-    if (this.#recorded?.of !== of) {
-      const all = claimants({ self: "", speakers: of, segments: [], interfaces: [], presence: () => "Speaking" });
-      this.#recorded = { of, claimants: all };
-    }
-    return this.#recorded.claimants;
+  /** Who had an IP by the records, the dead among them. */
+  #recordedClaimants(ip: string): readonly Claimant[] {
+    const speakers = this.#deps.speakers.list();
+    return claimantsOf(ip, { self: "", speakers, segments: [], interfaces: [], presence: () => "Speaking" });
   }
 
-  #holdersNow(): ReadonlyMap<string, readonly Service[]> {
-    const of = this.#deps.services.list();
-    if (this.#holders?.of !== of) {
-      const byIP = new Map<string, Service[]>();
-      for (const service of of) {
-        for (const ip of ipsOf(service)) {
-          const known = byIP.get(ip);
-          if (known === undefined) byIP.set(ip, [service]);
-          else known.push(service);
-        }
-      }
-      this.#holders = { of, byIP };
-    }
-    return this.#holders.byIP;
+  #holdersOf(ip: string): readonly LeanService[] {
+    return this.#deps.services.by("ip", ip);
   }
 }
 

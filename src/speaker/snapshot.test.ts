@@ -1,10 +1,15 @@
+import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Layer2Announce } from "../api/announce.ts";
 import type { IPPool } from "../api/ippool.ts";
 import type { EndpointSlice, Meta, Node, Service } from "../api/objects.ts";
 import type { Speaker } from "../api/speaker.ts";
+import type { HeldIP } from "../bgp/held-ip.ts";
+import { PersistentMap } from "../persistent-map.ts";
+import { HeldIPs, type ServicesView } from "./held-ips.ts";
 import type { Interface } from "./interfaces.ts";
-import { type ApiView, buildSegments } from "./snapshot.ts";
+import { type LeanService, leanService } from "./lean-services.ts";
+import { type ApiView, Segments } from "./snapshot.ts";
 
 const meta = (name: string, more: Partial<Meta> = {}): Meta => ({
   namespace: "",
@@ -32,20 +37,22 @@ const onEth0 = (name: string, ips: string[] = [], cidr = "192.0.2.11/24", nic = 
     interfaces: [{ name: nic, mac: "02:00:00:00:00:01", subnets: [cidr], defaultRoute: true }],
     layer2: { claims: [{ interface: nic, ips }] },
   });
-const service = (ip: string, more: Partial<Service> = {}): Service => ({
-  meta: meta("web", { namespace: "default", annotations: { "heraldlb.io/assigned-ips": ip } }),
-  generation: 1,
-  type: "LoadBalancer",
-  clusterIPs: [],
-  ipFamilies: ["IPv4"],
-  ipFamilyPolicy: "SingleStack",
-  externalTrafficPolicy: "Cluster",
-  ports: [],
-  selector: {},
-  ingress: [{ ip }],
-  conditions: [],
-  ...more,
-});
+const epochs = (all: Record<string, bigint>) => PersistentMap.from(Object.entries(all));
+const service = (ip: string, more: Partial<Service> = {}): LeanService =>
+  leanService({
+    meta: meta("web", { namespace: "default", annotations: { "heraldlb.io/assigned-ips": ip } }),
+    generation: 1,
+    type: "LoadBalancer",
+    clusterIPs: [],
+    ipFamilies: ["IPv4"],
+    ipFamilyPolicy: "SingleStack",
+    externalTrafficPolicy: "Cluster",
+    ports: [],
+    selector: {},
+    ingress: [{ ip }],
+    conditions: [],
+    ...more,
+  });
 const slice: EndpointSlice = {
   meta: meta("web-1", { namespace: "default" }),
   serviceName: "web",
@@ -74,7 +81,23 @@ const eth0: Interface = {
   defaultRoute: true,
   gateways: ["192.0.2.1"],
 };
-const api = (more: Partial<ApiView> = {}): ApiView => ({
+/** What a speaker knows, Services and all. */
+interface World extends ApiView, Pick<ServicesView, "slicesOf"> {
+  readonly services: readonly LeanService[];
+}
+
+function heldIn({ services, slicesOf }: World) {
+  const holdersOf = (ip: string) => services.filter(({ ips }) => ips.includes(ip));
+  return new HeldIPs({ services: () => services, holdersOf, slicesOf }).now();
+}
+
+function buildSegments(self: string, world: World, own: readonly Interface[]) {
+  const segments = new Segments(self);
+  segments.take(world, own, heldIn(world));
+  return segments.inputs(world, own);
+}
+
+const api = (more: Partial<World> = {}): World => ({
   services: [service("192.0.2.200")],
   slicesOf: (key) => (key === "default/web" ? [slice] : []),
   nodes: [node("n1"), node("n2")],
@@ -84,7 +107,7 @@ const api = (more: Partial<ApiView> = {}): ApiView => ({
   versions: new Map([["Service", "12"]]),
   ...more,
 });
-const ipsOn = (view: ApiView, own: readonly Interface[] = [eth0]) =>
+const ipsOn = (view: World, own: readonly Interface[] = [eth0]) =>
   buildSegments("n1", view, own).map((segment) => ({
     interface: segment.interface,
     ips: [...segment.snapshot.ips].map(([ip, candidates]) => `${ip} ${candidates.map((c) => c.node).join(" ")}`),
@@ -103,7 +126,7 @@ test("an assigned IP is wanted on the interface whose subnet holds it, with its 
       recordedMac: "02:00:00:00:00:01",
       snapshot: {
         versions: new Map([["Service", "12"]]),
-        ips: new Map([
+        ips: PersistentMap.from([
           [
             "192.0.2.200",
             [
@@ -113,11 +136,11 @@ test("an assigned IP is wanted on the interface whose subnet holds it, with its 
           ],
         ]),
         records: [
-          { node: "n1", incarnation: 7n, claims: [], ...WHEREABOUTS },
+          { node: "n1", incarnation: 7n, claims: epochs({}), ...WHEREABOUTS },
           {
             node: "n2",
             incarnation: 7n,
-            claims: [{ ip: "192.0.2.200", interface: "eth0", epoch: 3n }],
+            claims: epochs({ "192.0.2.200": 3n }),
             ...WHEREABOUTS,
           },
         ],
@@ -127,7 +150,7 @@ test("an assigned IP is wanted on the interface whose subnet holds it, with its 
   ]);
 });
 
-test.each<{ name: string; view: Partial<ApiView>; want: string[] }>([
+test.each<{ name: string; view: Partial<World>; want: string[] }>([
   { name: "of another class", view: { services: [service("192.0.2.200", { loadBalancerClass: "x/y" })] }, want: [] },
   {
     name: "of a Service whose type changed",
@@ -289,7 +312,7 @@ test("records count where the subnet is shared, whatever the interface is called
     onEth0("n3", ["192.0.2.203=7"], "198.51.100.3/24"),
   ];
   const records = buildSegments("n1", api({ speakers }), [eth0])[0]?.snapshot.records;
-  expect(records?.map(({ node: name, claims }) => [name, ...claims.map(({ ip }) => ip)])).toEqual([
+  expect(records?.map(({ node: name, claims }) => [name, ...claims.keys()])).toEqual([
     ["n1", "192.0.2.201"],
     ["n2", "192.0.2.202"],
   ]);
@@ -310,7 +333,7 @@ test("a Speaker object that no speaker wrote does no harm", () => {
     layer2: { claims: [{ interface: "eth0", ips: ["192.0.2.201=1e3", "=", "192.0.2.202=2"] }] },
   });
   const records = buildSegments("n1", api({ speakers: [onEth0("n1"), odd] }), [eth0])[0]?.snapshot.records;
-  expect(records?.[1]).toMatchObject({ incarnation: 0n, claims: [{ ip: "192.0.2.202", epoch: 2n }] });
+  expect(records?.[1]).toMatchObject({ incarnation: 0n, claims: epochs({ "192.0.2.202": 2n }) });
   expect(records?.[1], "there is no MAC to ask").not.toHaveProperty("mac");
 });
 
@@ -321,4 +344,40 @@ test.each([
   const speakers = [...own, onEth0("n2", ["192.0.2.200=3"])];
   const [segment] = buildSegments("n1", api({ speakers }), [eth0]);
   expect(segment?.snapshot.ips.get("192.0.2.200")?.map(({ node: name }) => name)).toEqual(["n1", "n2"]);
+});
+
+test("whatever came before, what is found is the same as from nothing, and what did not change is not touched", () => {
+  const ips = ["192.0.2.200", "192.0.2.201", "10.1.0.1", "198.51.100.1"];
+  const worlds = fc.record({
+    services: fc.subarray(ips),
+    held: fc.constantFrom("EveryNode" as const, "NoNode" as const, ["n1"], ["n2"]),
+    pools: fc.constantFrom([pool()], [pool([{ layer2: { interfaces: ["eth1"] } }])], [pool([])], []),
+    nodes: fc.constantFrom([node("n1"), node("n2")], [node("n1")]),
+    speakers: fc.constantFrom([onEth0("n1"), onEth0("n2")], [onEth0("n1"), onEth0("n2", ["10.1.0.1=3"])], []),
+    own: fc.constantFrom([eth0], [eth0, { ...eth0, name: "eth1", addresses: ["198.51.100.9/24"] }]),
+  });
+  fc.assert(
+    fc.property(fc.array(worlds, { minLength: 1, maxLength: 8 }), (steps) => {
+      const segments = new Segments("n1");
+      let held = PersistentMap.from<HeldIP>([]);
+      let before: ReturnType<Segments["inputs"]> = [];
+      for (const { services, held: serving, own, ...rest } of steps) {
+        const view = { ...rest, ready: undefined, versions: new Map() };
+        held = held.with(
+          ips.map((ip) => [ip, services.includes(ip) ? { serving, assignedPool: "default" } : undefined]),
+        );
+        const fresh = new Segments("n1");
+        fresh.take(view, own, held);
+        const changed = segments.take(view, own, held);
+        const inputs = segments.inputs(view, own);
+        const plain = (all: typeof inputs) =>
+          all.map(({ snapshot, ...one }) => ({ ...one, ...snapshot, ips: new Map([...snapshot.ips].sort()) }));
+        expect(plain(inputs)).toEqual(plain(fresh.inputs(view, own)));
+        for (const ip of ips) expect(segments.intentOf(ip)).toEqual(fresh.intentOf(ip));
+        if (changed !== "All" && changed.length === 0)
+          for (const [i, { snapshot }] of inputs.entries()) expect(snapshot.ips).toBe(before[i]?.snapshot.ips);
+        before = inputs;
+      }
+    }),
+  );
 });

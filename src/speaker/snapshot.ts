@@ -1,3 +1,5 @@
+import { isDeepStrictEqual } from "node:util";
+import type { RecordedClaims } from "../api/claims.ts";
 import type { IPPool } from "../api/ippool.ts";
 import { matchesSelector } from "../api/label-selector.ts";
 import type { IPFamily, Node } from "../api/objects.ts";
@@ -8,17 +10,18 @@ import { canonicalIP, parseIP } from "../ipam/addresses.ts";
 import { type AnnouncedPool, AnnouncedPools } from "../ipam/announced-pools.ts";
 import { overlap, parseSubnet, type Range } from "../ipam/ranges.ts";
 import type { NodeRecord, SegmentSnapshot } from "../l2/segment.ts";
+import { PersistentMap } from "../persistent-map.ts";
 import type { IPIntent } from "./announcement.ts";
 import { type NodeInterface, onePerSegment, possibleInterfaces } from "./choose-interfaces.ts";
-import { heldIPs, type ServicesView } from "./held-ips.ts";
-import { Intents } from "./intent.ts";
+import { sameButVersion, withoutStatus } from "./concern.ts";
+import { type Intent, Intents } from "./intent.ts";
 import type { Interface } from "./interfaces.ts";
 import { readIncarnation } from "./own-status.ts";
-import { readClaims } from "./recorded-claims.ts";
+import { type RecordedEpochs, readEpochs } from "./recorded-epochs.ts";
 import type { SegmentInput } from "./segment-messages.ts";
 
-/** What a speaker knows from the API at one moment. */
-export interface ApiView extends ServicesView {
+/** What a speaker knows from the API at one moment, but for the Services. */
+export interface ApiView {
   readonly nodes: readonly Node[];
   readonly pools: readonly IPPool[];
   readonly speakers: readonly Speaker[];
@@ -29,55 +32,179 @@ export interface ApiView extends ServicesView {
 }
 
 /**
- * Gives the interfaces of this node that some pool may announce on, with what their segments have to know. Pure: the
- * same view and interfaces give the same result. `hearIntent` is told by whom each assigned IP may be announced; `held`
- * are those of the view.
+ * The interfaces of this node that some pool may announce on, with what their segments have to know: the same for the
+ * same view, whatever was before. Where nothing is new but some IPs, only those are looked at.
  */
-export function buildSegments(
-  self: string,
-  api: ApiView,
-  own: readonly Interface[],
-  hearIntent: (ip: string, intent: IPIntent) => void = () => {},
-  held: ReadonlyMap<string, HeldIP> = heldIPs(api),
-): readonly SegmentInput[] {
-  const pools = new AnnouncedPools(api.pools);
-  const known = new Map(api.speakers.map((speaker) => [speaker.meta.name, nodeInterfaces(speaker)]));
-  // Where somebody deleted the own object, what this node knows of itself stands in until its status is written again.
-  const ownObject = api.speakers.find(({ meta }) => meta.name === self);
-  if (ownObject?.status.interfaces === undefined) known.set(self, own.map(toNodeInterface));
-  const nodes = new Map(api.nodes.map((node) => [node.meta.name, node]));
-  const possibleOn = (node: string) => (available: readonly NodeInterface[]) =>
-    possible(nodes.get(node), pools.all, available);
-  const interfaces = new Map([...known].map(([node, all]) => [node, onePerSegment(all, possibleOn(node))]));
-  const opened = possibleOn(self)(interfaces.get(self) ?? []);
-  const perInterface = new Map(own.map(({ name }) => [name, new Map<string, readonly Candidate[]>()]));
-  const intents = new Intents(self, api.nodes, interfaces);
-  for (const [text, { serving, assignedPool }] of held) {
-    const pool = pools.of(text, assignedPool);
-    if (pool === undefined || pool.layer2.length === 0) {
-      hearIntent(text, pool === undefined ? { what: "NoPool" } : { what: "NotAnnounced", pool: pool.name });
-      continue;
-    }
-    const ip = parseIP(text);
-    if (ip === undefined) continue;
-    const intent = intents.of(ip, pool, serving);
-    const { interfaces: names, selected, candidates } = intent;
-    hearIntent(text, { what: "Announced", candidates: intent });
-    for (const name of names) if (selected || opened.has(name)) perInterface.get(name)?.set(text, candidates);
+export class Segments {
+  readonly #self: string;
+  #ground: Ground | undefined;
+  #held = PersistentMap.from<HeldIP>([]);
+  #ips: ReadonlyMap<string, PersistentMap<readonly Candidate[]>> = new Map();
+
+  constructor(self: string) {
+    this.#self = self;
   }
-  return own.flatMap((each): SegmentInput[] => {
-    const ips = perInterface.get(each.name) ?? new Map();
-    if (!opened.has(each.name) && ips.size === 0) return [];
-    const subnets = rangesOf(each.addresses);
-    const snapshot: SegmentSnapshot = {
-      versions: api.versions,
-      ips,
-      records: recordsOn(subnets, each.name, self, api),
-      ...(api.ready === undefined ? {} : { ready: api.ready }),
+
+  /** Takes what is known now. Says which IPs may be announced by others than before. */
+  take(api: ApiView, own: readonly Interface[], held: PersistentMap<HeldIP>): readonly string[] | "All" {
+    const same = this.#ground?.isOf(api, own) === true;
+    const ground = same && this.#ground !== undefined ? this.#ground : new Ground(this.#self, api, own);
+    const before = same ? this.#held : PersistentMap.from<HeldIP>([]);
+    const changed = before.differences(held);
+    const places = changed.map((ip) => [ip, placeOf(ground, ip, held)] as const);
+    const none = PersistentMap.from<readonly Candidate[]>([]);
+    this.#ips = new Map(
+      own.map(({ name }) => {
+        const ips = (same ? this.#ips.get(name) : undefined) ?? none;
+        const entry = (place: Place | undefined) => (place?.interfaces.includes(name) ? place.candidates : undefined);
+        return [name, ips.with(places.map(([ip, place]) => [ip, entry(place)]))];
+      }),
+    );
+    this.#ground = ground;
+    this.#held = held;
+    return same ? changed : "All";
+  }
+
+  /** Says by whom an IP may be announced; undefined: nobody holds it. */
+  intentOf(ip: string): IPIntent | undefined {
+    return this.#ground && placeOf(this.#ground, ip, this.#held)?.intent;
+  }
+
+  /** What the segments have to know, by interface. */
+  inputs({ speakers, ready, versions }: ApiView, own: readonly Interface[]): readonly SegmentInput[] {
+    const ownObject = speakers.find(({ meta }) => meta.name === this.#self);
+    return own.flatMap((each): SegmentInput[] => {
+      const ips = this.#ips.get(each.name);
+      if (this.#ground === undefined || ips === undefined) return [];
+      if (!this.#ground.opened.has(each.name) && ips.size === 0) return [];
+      const records = this.#ground.recordsOn(each, speakers);
+      const snapshot: SegmentSnapshot = { versions, ips, records, ...(ready === undefined ? {} : { ready }) };
+      const recordedMac = ownObject?.status.interfaces?.find(({ name }) => name === each.name)?.mac;
+      return [{ interface: each.name, ...ownAddresses(each), gateways: each.gateways, recordedMac, snapshot }];
+    });
+  }
+}
+
+/** Where an IP may be announced. */
+interface Place {
+  readonly intent: IPIntent;
+  /** Of this node: those whose segments have to do with it. */
+  readonly interfaces: readonly string[];
+  readonly candidates: readonly Candidate[];
+}
+
+function placeOf(ground: Ground, ip: string, held: PersistentMap<HeldIP>): Place | undefined {
+  const one = held.get(ip);
+  return one && ground.placeOf(ip, one);
+}
+
+/** What all IPs share: pools, nodes and interfaces. */
+class Ground {
+  /** This node's interfaces that some pool may announce on. */
+  readonly opened: ReadonlySet<string>;
+  readonly #self: string;
+  readonly #nodes: ApiView["nodes"];
+  readonly #poolList: ApiView["pools"];
+  /** Not the Speakers, which would be kept with all of their claims. */
+  readonly #interfaces: readonly unknown[];
+  readonly #own: readonly Interface[];
+  readonly #pools: AnnouncedPools;
+  readonly #intents: Intents;
+  /** IPs that are alike share one. */
+  readonly #places = new Map<Intent, Place>();
+  readonly #notAnnounced = new Map<string, Place>();
+  /** By interface and Speaker object: most objects stay as they are. */
+  readonly #records = new Map<string, WeakMap<Speaker, readonly NodeRecord[]>>();
+  /** By interface and node. */
+  readonly #epochs = new Map<string, RecordedEpochs>();
+
+  constructor(self: string, api: ApiView, own: readonly Interface[]) {
+    this.#self = self;
+    this.#nodes = api.nodes;
+    this.#poolList = api.pools;
+    this.#interfaces = api.speakers.map(interfacesIn);
+    this.#own = own;
+    this.#pools = new AnnouncedPools(api.pools);
+    const known = new Map(api.speakers.map((speaker) => [speaker.meta.name, nodeInterfaces(speaker)]));
+    // Where somebody deleted the own object, what this node knows of itself stands in until its status is written again.
+    const ownObject = api.speakers.find(({ meta }) => meta.name === self);
+    if (ownObject?.status.interfaces === undefined) known.set(self, own.map(toNodeInterface));
+    const nodes = new Map(api.nodes.map((node) => [node.meta.name, node]));
+    const possibleOn = (node: string) => (available: readonly NodeInterface[]) =>
+      possible(nodes.get(node), this.#pools.all, available);
+    const interfaces = new Map([...known].map(([node, all]) => [node, onePerSegment(all, possibleOn(node))]));
+    this.opened = possibleOn(self)(interfaces.get(self) ?? []);
+    this.#intents = new Intents(self, api.nodes, interfaces);
+  }
+
+  /** Says whether it is the one of this view: other objects may say the same, as where a pool counts its addresses. */
+  isOf({ nodes, pools, speakers }: ApiView, own: readonly Interface[]): boolean {
+    return (
+      own === this.#own &&
+      sameLists(this.#nodes, nodes, sameButVersion) &&
+      sameLists(this.#poolList, pools, (a, b) => sameButVersion(withoutStatus(a), withoutStatus(b))) &&
+      sameLists(this.#interfaces, speakers.map(interfacesIn), isDeepStrictEqual)
+    );
+  }
+
+  placeOf(text: string, { serving, assignedPool }: HeldIP): Place | undefined {
+    const pool = this.#pools.of(text, assignedPool);
+    if (pool === undefined) return NO_POOL;
+    if (pool.layer2.length === 0) return this.#notAnnouncedBy(pool.name);
+    const ip = parseIP(text);
+    if (ip === undefined) return undefined;
+    const intent = this.#intents.of(ip, pool, serving);
+    const known = this.#places.get(intent) ?? this.#place(intent);
+    this.#places.set(intent, known);
+    return known;
+  }
+
+  #place(intent: Intent): Place {
+    const { interfaces, selected, candidates } = intent;
+    const concerned = interfaces.filter((name) => selected || this.opened.has(name));
+    return { intent: { what: "Announced", candidates: intent }, interfaces: concerned, candidates };
+  }
+
+  #notAnnouncedBy(pool: string): Place {
+    const known = this.#notAnnounced.get(pool) ?? nowhere({ what: "NotAnnounced", pool });
+    this.#notAnnounced.set(pool, known);
+    return known;
+  }
+
+  /** The recorded claims that concern the segment of an interface. */
+  recordsOn({ name, addresses }: Interface, speakers: readonly Speaker[]): readonly NodeRecord[] {
+    const known = this.#records.get(name) ?? new WeakMap<Speaker, readonly NodeRecord[]>();
+    this.#records.set(name, known);
+    return speakers.flatMap((speaker) => {
+      const records =
+        known.get(speaker) ?? recordOn(rangesOf(addresses), name, this.#self, speaker, this.#epochsOf(name));
+      known.set(speaker, records);
+      return records;
+    });
+  }
+
+  #epochsOf(interfaceName: string): EpochsOf {
+    return (node, recorded) => {
+      const read = readEpochs(this.#epochs.get(`${interfaceName} ${node}`), recorded);
+      this.#epochs.set(`${interfaceName} ${node}`, read);
+      return read.epochs;
     };
-    const recordedMac = ownObject?.status.interfaces?.find(({ name }) => name === each.name)?.mac;
-    return [{ interface: each.name, ...ownAddresses(each), gateways: each.gateways, recordedMac, snapshot }];
-  });
+  }
+}
+
+function interfacesIn({ meta, status }: Speaker): unknown {
+  return [meta.name, status.interfaces];
+}
+
+function nowhere(intent: IPIntent): Place {
+  return { intent, interfaces: [], candidates: [] };
+}
+
+const NO_POOL = nowhere({ what: "NoPool" });
+
+function sameLists<T>(before: readonly T[], after: readonly T[], same: (a: T, b: T) => boolean): boolean {
+  if (before === after) return true;
+  return before.length === after.length && before.every((a, i) => a === after[i] || same(a, after[i] as T));
 }
 
 /** Chooses what this node is asked at, by the others' speakers: IPv6's is best the one that is there whatever is routed. */
@@ -119,28 +246,27 @@ function toNodeInterface({
   return { name, subnets: rangesOf(addresses), defaultRoute };
 }
 
-/** The recorded claims that concern a segment: of interfaces that share a subnet with ours, by whatever name they go there. */
-function recordsOn(
+/** A node's recorded claims that concern a segment: of interfaces that share a subnet with ours, by whatever name they go there. */
+function recordOn(
   subnets: readonly Range[],
   ownInterface: string,
   self: string,
-  api: ApiView,
-): SegmentSnapshot["records"] {
-  return api.speakers.flatMap((speaker) => {
-    const node = speaker.meta.name;
-    const onSegment = (speaker.status.interfaces ?? []).filter((each) =>
-      node === self
-        ? each.name === ownInterface
-        : rangesOf(each.subnets).some((theirs) => subnets.some((ours) => overlap(theirs, ours))),
-    );
-    const [first] = onSegment;
-    if (first === undefined) return [];
-    const names = new Set(onSegment.map(({ name }) => name));
-    const recorded = (speaker.status.layer2?.claims ?? []).filter((claims) => names.has(claims.interface));
-    const claims = recorded.flatMap(readClaims);
-    return [{ node, incarnation: readIncarnation(speaker.status), claims, ...whereabouts(first) }];
-  });
+  { meta: { name: node }, status }: Speaker,
+  epochsOf: EpochsOf,
+): readonly NodeRecord[] {
+  const onSegment = (status.interfaces ?? []).filter((each) =>
+    node === self
+      ? each.name === ownInterface
+      : rangesOf(each.subnets).some((theirs) => subnets.some((ours) => overlap(theirs, ours))),
+  );
+  const [first] = onSegment;
+  if (first === undefined) return [];
+  const names = new Set(onSegment.map(({ name }) => name));
+  const recorded = (status.layer2?.claims ?? []).filter((claims) => names.has(claims.interface));
+  return [{ node, incarnation: readIncarnation(status), claims: epochsOf(node, recorded), ...whereabouts(first) }];
 }
+
+type EpochsOf = (node: string, recorded: RecordedClaims) => NodeRecord["claims"];
 
 /** Where a node's kernel can be asked; of what no speaker wrote, nothing. */
 function whereabouts({ mac, subnets }: RecordedInterface): Pick<NodeRecord, "mac" | "address" | "address6"> {

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import type { Meta } from "../api/objects.ts";
+import type { Speaker, SpeakerStatus } from "../api/speaker.ts";
 import type { Clock } from "../clock.ts";
 import { ApiError } from "../kube/api-error.ts";
 import type { KubeClient, KubeRequest } from "../kube/client.ts";
@@ -30,7 +31,8 @@ function world() {
   } as unknown as KubeClient;
   const stop = new AbortController();
   const spread = { speakers: 1 };
-  const writer = new SpeakerStatusWriter({
+  const made = { count: 0 };
+  const status = new SpeakerStatusWriter({
     client,
     node: "n1",
     clock,
@@ -41,8 +43,17 @@ function world() {
     nodeUid: () => "uid-1",
     wrote: (result) => results.push(result),
   });
+  const writer = {
+    set: (wanted: SpeakerStatus) =>
+      status.set(() => {
+        made.count++;
+        return wanted;
+      }),
+    saw: (object: Speaker | undefined) => status.saw(object),
+  };
   return {
     writer,
+    made,
     requests,
     results,
     stop,
@@ -171,7 +182,8 @@ test("what only people read is written less often, and at once with what others 
   writer.set(shown(1, "192.0.2.1=1"));
   await advance(0);
   writer.set(shown(2, "192.0.2.1=1"));
-  await advance(4_999);
+  await advance(1_000);
+  await advance(3_999);
   expect(requests).toHaveLength(1);
   await advance(1);
   expect(requests).toHaveLength(2);
@@ -194,10 +206,39 @@ test("of many speakers not all write at once what only people read", async () =>
   expect(requests).toHaveLength(1);
   await advance(60_000);
   writer.set({ version: "1", conditions: [] });
+  await advance(0);
   await advance(9_999);
   writer.set({ version: "1", conditions: [] });
+  await advance(0);
   expect(requests).toHaveLength(1);
   await advance(1);
+  expect(requests).toHaveLength(2);
+});
+
+test("a status is made when one is due, not at each change", async () => {
+  const { writer, made, requests, advance } = world();
+  for (let n = 0; n < 100; n++) writer.set(status(String(n)));
+  await advance(0);
+  for (let n = 100; n < 200; n++) writer.set(status(String(n)));
+  await advance(1_000);
+  await advance(60_000);
+  expect(made.count).toBe(2);
+  expect(requests).toHaveLength(2);
+});
+
+test("a change that others go by does not wait for one that only people read", async () => {
+  const { writer, requests, advance } = world();
+  writer.set({ version: "1", conditions: [] });
+  await advance(0);
+  await advance(60_000);
+  const condition = { type: "Isolated", status: "True", reason: "X", message: "", lastTransitionTime: "" } as const;
+  writer.set({ version: "1", conditions: [condition] });
+  await advance(0); // it is put off
+  expect(requests).toHaveLength(1);
+  writer.set({ version: "2", conditions: [condition] });
+  await advance(0);
+  expect(requests).toHaveLength(2);
+  await advance(60_000);
   expect(requests).toHaveLength(2);
 });
 

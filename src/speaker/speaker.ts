@@ -3,7 +3,7 @@ import type { Registry } from "prom-client";
 import type { BGPPeer } from "../api/bgp-peer.ts";
 import type { IPPool } from "../api/ippool.ts";
 import { EVACUATE_NODE_LABEL } from "../api/names.ts";
-import type { EndpointSlice, Node, Secret, Service } from "../api/objects.ts";
+import type { Node, Secret } from "../api/objects.ts";
 import type { Speaker, SpeakerStatus } from "../api/speaker.ts";
 import type { Daemon } from "../bgp/daemon.ts";
 import { BGP_PORT } from "../bgp/model.ts";
@@ -11,30 +11,40 @@ import { type Cancel, type Clock, type Rest, restMs } from "../clock.ts";
 import type { KubeClient } from "../kube/client.ts";
 import { bgpPeers, ipPools } from "../kube/herald-resources.ts";
 import { Reflector } from "../kube/reflector.ts";
-import { endpointSlices, type Kept, nodes, type Resource, services } from "../kube/resource.ts";
+import { type Kept, nodes, type Resource } from "../kube/resource.ts";
 import { secretsIn } from "../kube/secrets.ts";
 import { type SpeakerPod, speakerPods } from "../kube/speaker-pods.ts";
-import { Store } from "../kube/store.ts";
+import { type Change, Store } from "../kube/store.ts";
 import type { TimerSettings } from "../l2/timing.ts";
 import type { Log } from "../log.ts";
-import type { IPIntent } from "./announcement.ts";
 import { BGPRole, type BGPSnapshot } from "./bgp/bgp-role.ts";
 import { createBGPMetrics } from "./bgp/metrics.ts";
 import { PeerTeller } from "./bgp/peer-teller.ts";
 import { isPortTaken } from "./bgp/port-taken.ts";
 import { probePeer } from "./bgp/probe.ts";
 import { SecretsReading } from "./bgp/secrets-reading.ts";
-import { layer2Of, leanSpeakers, sameButVersion, sessionsOf, withoutConditions, withoutStatus } from "./concern.ts";
-import { heldIPs } from "./held-ips.ts";
+import {
+  changedRecords,
+  layer2Of,
+  leanSpeakers,
+  sameButVersion,
+  sessionsOf,
+  withoutCondition,
+  withoutStatus,
+} from "./concern.ts";
+import { HeldIPs } from "./held-ips.ts";
 import { type Interface, machine, usableInterfaces } from "./interfaces.ts";
+import { type LeanService, leanServices } from "./lean-services.ts";
+import { type LeanSlice, leanSlices } from "./lean-slices.ts";
 import { createSpeakerMetrics, type SpeakerMetrics } from "./metrics.ts";
-import { watchNodeProxy } from "./node-proxy.ts";
+import { type StatusOf, watchNodeProxy } from "./node-proxy.ts";
+import { OwnClaims } from "./own-claims.ts";
 import { shownOf } from "./own-layer2.ts";
 import { ownStatus } from "./own-status.ts";
 import type { Leave, SegmentInput, SegmentState } from "./segment-messages.ts";
 import { type Heard, SegmentThread } from "./segment-thread.ts";
 import { ServiceTeller } from "./service-teller.ts";
-import { type ApiView, buildSegments } from "./snapshot.ts";
+import { type ApiView, Segments } from "./snapshot.ts";
 import { SpeakerStatusWriter } from "./speaker-status.ts";
 import { tellChanges } from "./tell-changes.ts";
 
@@ -47,7 +57,7 @@ export interface SpeakerDeps {
   readonly timers: TimerSettings;
   /** Tells whether this node forwards to Services; undefined: nobody asks. */
   readonly nodeProxyUrl: string | undefined;
-  readonly fetch: typeof fetch;
+  readonly statusOf: StatusOf;
   /** This node's gobgpd. */
   readonly daemon: Daemon;
   /** For how long routes say that they are about to go before they are withdrawn; 0: they don't. */
@@ -76,8 +86,8 @@ export async function runSpeaker(deps: SpeakerDeps): Promise<void> {
 
 class SpeakerRole {
   readonly #deps: SpeakerDeps;
-  readonly #services: Store<Service>;
-  readonly #slices: Store<EndpointSlice>;
+  readonly #services: Store<LeanService>;
+  readonly #slices: Store<LeanSlice>;
   readonly #nodes: Store<Node>;
   readonly #pools: Store<IPPool>;
   readonly #speakers: Store<Speaker>;
@@ -106,17 +116,28 @@ class SpeakerRole {
   /** Something changed that is more than its version. */
   #news = true;
   #retry = false;
+  readonly #held: HeldIPs;
+  readonly #placed: Segments;
   #segmentInputs: readonly SegmentInput[] = [];
+  /** What is told of all Services depends on it, besides what is where. */
+  #world: readonly unknown[] = [];
   /** What of the segments the status was made of. */
   #shown: readonly unknown[] = [];
   #ownStatus: SpeakerStatus | undefined;
+  readonly #ownClaims = new OwnClaims();
 
   constructor(deps: SpeakerDeps) {
     this.#deps = deps;
     const { log, client, clock, node, key, timers } = deps;
     this.#metrics = createSpeakerMetrics(deps.registry);
-    this.#services = new Store({}, log);
-    this.#slices = new Store({ service: (slice) => [`${slice.meta.namespace}/${slice.serviceName}`] }, log);
+    this.#services = new Store({ ip: ({ ips }) => ips }, log);
+    this.#slices = new Store({ service: ({ service }) => [service] }, log);
+    this.#held = new HeldIPs({
+      services: () => this.#services.list(),
+      holdersOf: (ip) => this.#services.by("ip", ip),
+      slicesOf: (service) => this.#slices.by("service", service),
+    });
+    this.#placed = new Segments(deps.node);
     this.#nodes = new Store({}, log);
     this.#pools = new Store({}, log);
     this.#speakers = new Store({}, log);
@@ -158,15 +179,23 @@ class SpeakerRole {
     const { signal, notReady } = this.#deps;
     notReady("the API server has not been read yet");
     const reflecting = [
-      this.#reflect(services, this.#services, withoutConditions),
-      this.#reflect(endpointSlices, this.#slices),
+      this.#reflect(leanServices, this.#services, {
+        concern: withoutCondition,
+        isNews: ({ before, after }) => this.#touch([before, after]),
+      }),
+      this.#reflect(leanSlices, this.#slices, {
+        isNews: ({ before, after }) =>
+          this.#touch([before, after].map((slice) => slice && this.#services.get(slice.service))),
+      }),
       this.#reflect(nodes, this.#nodes),
-      this.#reflect(ipPools, this.#pools, withoutStatus),
-      this.#reflect(leanSpeakers(this.#deps.node), this.#speakers, layer2Of),
+      this.#reflect(ipPools, this.#pools, { concern: withoutStatus }),
+      this.#reflect(leanSpeakers(this.#deps.node), this.#speakers, { concern: layer2Of }),
       this.#reflect(speakerPods(this.#deps.namespace), this.#pods),
       this.#reflect(bgpPeers, this.#peers),
-      this.#reflect(secretsIn(this.#deps.namespace), this.#secrets, undefined, (error) => {
-        if (this.#secretsReading.failed(error)) this.#wake(true);
+      this.#reflect(secretsIn(this.#deps.namespace), this.#secrets, {
+        failed: (error) => {
+          if (this.#secretsReading.failed(error)) this.#wake(true);
+        },
       }),
       this.#bgp.run(this.#end.signal),
       this.#followNodeProxy(),
@@ -177,6 +206,7 @@ class SpeakerRole {
       if (key === this.#deps.node) this.#status.saw(after);
       if (!isDeepStrictEqual(sessionsOf(before?.status.bgp), sessionsOf(after?.status.bgp)))
         this.#teller.sessionsChanged();
+      this.#teller.recordsChanged(changedRecords(before, after));
     });
     this.#pollInterfaces();
     try {
@@ -191,20 +221,26 @@ class SpeakerRole {
     }
   }
 
-  /** `concern` leaves of an object what the segments have to do with. */
   #reflect<T extends Kept>(
     resource: Resource<T>,
     store: Store<T>,
-    concern: (object: T) => Kept = (object) => object,
-    failed?: (error: unknown) => void,
+    { concern = (object) => object, isNews = () => true, failed }: Reflecting<T> = {},
   ): Promise<void> {
     const { client, clock, random, log } = this.#deps;
-    store.onChange(({ before, after }) =>
-      this.#wake(!sameButVersion(before && concern(before), after && concern(after))),
-    );
+    store.onChange((change) => {
+      const { before, after } = change;
+      this.#wake(!sameButVersion(before && concern(before), after && concern(after)) && isNews(change));
+    });
     const reflector = new Reflector({ client, resource, store, clock, random, log, ...(failed && { failed }) });
     void reflector.whenSynced().then(() => this.#wake(true));
     return reflector.run(this.#end.signal);
+  }
+
+  /** Has the IPs of Services that changed looked at; says whether there are any. */
+  #touch(changed: readonly (LeanService | undefined)[]): boolean {
+    const ips = changed.flatMap((service) => service?.ips ?? []);
+    this.#held.touch(ips);
+    return ips.length > 0;
   }
 
   #wake(news: boolean): void {
@@ -231,16 +267,20 @@ class SpeakerRole {
     if (this.#news) {
       const started = this.#deps.clock.now();
       this.#news = false;
-      const intents = new Map<string, IPIntent>();
       const api = this.#apiView(versions);
-      const held = heldIPs(api);
-      const hear = (ip: string, intent: IPIntent) => intents.set(ip, intent);
-      this.#segmentInputs = buildSegments(this.#deps.node, api, this.#interfaces, hear, held);
+      const held = this.#held.now();
+      const changed = this.#placed.take(api, this.#interfaces, held);
+      this.#segmentInputs = this.#placed.inputs(api, this.#interfaces);
       const bgp = {
         ...{ nodes: api.nodes, pools: api.pools, held },
         ...{ peers: this.#peers.list(), secrets: this.#secrets.list(), secretsUnread: this.#secretsReading.unread },
       };
-      this.#teller.setIntents({ intents, ready: api.ready, bgp });
+      const { ready } = api;
+      const world = [bgp.peers, bgp.secrets, bgp.secretsUnread, ready && [...ready].sort().join()];
+      const sameWorld = this.#world.length > 0 && world.every((part, i) => part === this.#world[i]);
+      this.#world = world;
+      const intentOf = (ip: string) => this.#placed.intentOf(ip);
+      this.#teller.setIntents({ intentOf, ready, bgp }, sameWorld ? changed : "All");
       this.#tellBGP(bgp);
       if (this.#opened === undefined) this.#showStatus();
       this.#opened = this.#segmentInputs.map((segment) => segment.interface);
@@ -255,8 +295,6 @@ class SpeakerRole {
 
   #apiView(versions: ReadonlyMap<string, string>): ApiView {
     return {
-      services: this.#services.list(),
-      slicesOf: (service) => this.#slices.by("service", service),
       nodes: this.#nodes.list(),
       pools: this.#pools.list(),
       speakers: this.#speakers.list(),
@@ -285,14 +323,14 @@ class SpeakerRole {
   }
 
   async #followNodeProxy(): Promise<void> {
-    const { nodeProxyUrl: url, fetch, clock, log } = this.#deps;
+    const { nodeProxyUrl: url, statusOf, clock, log } = this.#deps;
     if (url === undefined) return;
     const changed = (forwarding: boolean) => {
       this.#notForwarding = !forwarding;
       this.#tellConditions();
       this.#bgp.setNotForwarding(!forwarding);
     };
-    await watchNodeProxy({ url, fetch, clock, log, signal: this.#end.signal, changed });
+    await watchNodeProxy({ url, statusOf, clock, log, signal: this.#end.signal, changed });
   }
 
   #tellConditions(): void {
@@ -370,7 +408,7 @@ class SpeakerRole {
     return starting.length > 0 ? `listening on ${starting.join(", ")} before claiming` : undefined;
   }
 
-  /** Keeps the status in step with what the segment thread says; making it of 10 000 claims each second would cost too much. */
+  /** Keeps the status in step with what the segment thread says: most of what it tells each second changes nothing of it. */
   #showIfChanged(): void {
     const made = this.#segments.flatMap(({ interface: name, view, claims }) => [
       name,
@@ -386,20 +424,33 @@ class SpeakerRole {
 
   /** What is recorded must be known first: it is what this run is going to adopt. */
   #showStatus(): void {
-    if (!this.#speakers.synced) return;
+    if (this.#speakers.synced) this.#status.set(() => this.#makeStatus());
+  }
+
+  #makeStatus(): SpeakerStatus {
     const [segment] = this.#segments;
     this.#ownStatus = ownStatus({
       version: this.#deps.version,
       interfaces: this.#interfaces,
       segments: this.#segments,
+      claims: this.#ownClaims,
       bgp: this.#bgp,
       recorded: this.#speakers.get(this.#deps.node)?.status,
       before: this.#ownStatus,
       wall: (segmentMs) => this.#segmentsWallMs - ((segment?.atMs ?? segmentMs) - segmentMs),
       nowMs: this.#deps.clock.wallNow(),
     });
-    this.#status.set(this.#ownStatus);
+    return this.#ownStatus;
   }
+}
+
+/** What is done with the objects of one kind besides keeping them. */
+interface Reflecting<T> {
+  /** Leaves of an object what is gone by. */
+  readonly concern?: (object: T) => Kept;
+  /** Says of a change of that whether there is anything to compute. */
+  readonly isNews?: (change: Change<T>) => boolean;
+  readonly failed?: (error: unknown) => void;
 }
 
 /** The interfaces that pools and BGPPeers name in full: they may announce though they look like those of a container network. */

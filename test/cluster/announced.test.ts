@@ -1,18 +1,17 @@
 import { readFileSync } from "node:fs";
 import { afterEach, beforeAll, expect, test } from "vitest";
 import { parseAllDocuments } from "yaml";
-import type { Service } from "../../src/api/objects.ts";
 import { systemClock } from "../../src/clock.ts";
 import { KubeClient, type KubeRequest } from "../../src/kube/client.ts";
 import { connect } from "../../src/kube/connection.ts";
 import { Reflector } from "../../src/kube/reflector.ts";
-import { services } from "../../src/kube/resource.ts";
 import { Store } from "../../src/kube/store.ts";
 import type { WriteResult } from "../../src/kube/write-status.ts";
 import { noLog } from "../../src/log.ts";
 import { AnnouncedWriter } from "../../src/speaker/announced-writer.ts";
 import type { AnnouncementView, IPIntent } from "../../src/speaker/announcement.ts";
 import type { Claimant } from "../../src/speaker/claimants.ts";
+import { type LeanService, leanServices } from "../../src/speaker/lean-services.ts";
 import {
   annotate,
   assigned,
@@ -47,6 +46,14 @@ beforeAll(async () => {
   await plane.kubectl(["create", "clusterrolebinding", "herald-speaker", "--clusterrole=herald-speaker", account]);
 });
 
+/** A condition of somebody else. */
+const theirs = {
+  type: "example.com/Audited",
+  status: "True",
+  reason: "Fine",
+  message: "by another",
+  lastTransitionTime: "2026-01-01T00:00:00Z",
+};
 const announced = (service: SeenService) => condition(service, "heraldlb.io/Announced");
 const running: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -69,9 +76,9 @@ async function speaker(self: string, world: World) {
   const over = new AbortController();
   const requests: KubeRequest[] = [];
   const client = await asSpeaker();
-  const store = new Store<Service>();
+  const store = new Store<LeanService>();
   const deps = { client, clock: systemClock, random: Math.random, log: noLog };
-  const reflector = new Reflector({ ...deps, resource: services, store });
+  const reflector = new Reflector({ ...deps, resource: leanServices, store });
   const told: string[] = [];
   const results: WriteResult[] = [];
   const writer = new AnnouncedWriter({
@@ -99,8 +106,8 @@ async function speaker(self: string, world: World) {
   return { writer, requests, told, results };
 }
 
-function viewOf(self: string, { owner, nodes }: World, store: Store<Service>): AnnouncementView {
-  const all = store.list().flatMap(({ ingress }) => ingress.flatMap(({ ip }) => ip ?? []));
+function viewOf(self: string, { owner, nodes }: World, store: Store<LeanService>): AnnouncementView {
+  const all = store.list().flatMap(({ ips }) => ips);
   const candidates = nodes.map((node) => ({ node, score: 0 }));
   const intent: IPIntent = { what: "Announced", candidates: { candidates, excluded: [] } };
   const claim = (node: string): readonly Claimant[] => [
@@ -111,8 +118,8 @@ function viewOf(self: string, { owner, nodes }: World, store: Store<Service>): A
     speakers: nodes,
     presence: () => "Speaking",
     bgp: () => undefined,
-    claimants: new Map(owner === undefined ? [] : all.map((ip) => [ip, claim(owner)])),
-    intents: new Map(all.map((ip) => [ip, intent])),
+    claimantsOf: (ip) => (owner === undefined || !all.includes(ip) ? [] : claim(owner)),
+    intentOf: (ip) => (all.includes(ip) ? intent : undefined),
   };
 }
 
@@ -133,6 +140,8 @@ test("beside the controller: both conditions are there, once written nothing is 
       new RegExp(`^${ips(service)[0]} by node n1 on eth0 \\(02:00:00:00:00:01\\) since 20\\S+Z$`),
     );
   }
+  const times = new Map<string, unknown>();
+  for (const name of names) times.set(name, announced(await get(name))?.lastTransitionTime);
   one.writer.look("All");
   two.writer.look("All");
   world.owner = "n2";
@@ -141,6 +150,7 @@ test("beside the controller: both conditions are there, once written nothing is 
   for (const name of names) {
     const service = await until(name, (service) => announced(service)?.message.includes("node n2") ?? false);
     expect(assigned(service)?.status).toBe("True");
+    expect(announced(service)?.lastTransitionTime).toBe(times.get(name));
   }
   expect([patches(one.requests), patches(two.requests)]).toEqual([10, 10]);
   // The watch may show a write before its answer is there.
@@ -179,18 +189,11 @@ test("what a speaker has seen is not what is there: it reads anew and keeps what
   await createService("web");
   await untilIP("web", "192.0.2.50");
   await one.stop();
-  const theirs = {
-    type: "example.com/Audited",
-    status: "True",
-    reason: "Fine",
-    message: "by another",
-    lastTransitionTime: "2026-01-01T00:00:00Z",
-  };
-  const seen = services.keep(await get("web"));
+  const seen = leanServices.keep(await get("web"));
   const conditions = (await get("web")).status.conditions ?? [];
   await patch("web", { status: { conditions: [...conditions, theirs] } }, "/status");
   const client = await asSpeaker();
-  const store = new Store<Service>();
+  const store = new Store<LeanService>();
   store.put(seen); // and no reflector: it stays behind
   const over = new AbortController();
   const results: string[] = [];
@@ -212,12 +215,22 @@ test("what a speaker has seen is not what is there: it reads anew and keeps what
   });
   writer.look("All");
   const now = await until("web", (service) => announced(service) !== undefined);
-  expect(now.status.conditions?.map(({ type }) => type)).toEqual([
-    "heraldlb.io/Assigned",
-    "example.com/Audited",
-    "heraldlb.io/Announced",
-  ]);
+  expect(now.status.conditions).toHaveLength(3);
+  expect(now.status.conditions).toEqual(expect.arrayContaining([theirs, ...conditions]));
   await expect.poll(() => results, { timeout: 20_000 }).toEqual(["conflict", "written"]);
+});
+
+test("a Service that has no address any more loses the speaker's condition, and no other", async () => {
+  await createPool("p", ["192.0.2.80"]);
+  const one = await start();
+  await speaker("n1", { owner: "n1", nodes: ["n1"] });
+  await createService("web");
+  const before = await until("web", (service) => announced(service) !== undefined);
+  await one.stop();
+  const [conditions, loadBalancer] = [[theirs, ...(before.status.conditions ?? [])], { ingress: null }];
+  await patch("web", { status: { conditions, loadBalancer } }, "/status");
+  const now = await until("web", (service) => announced(service) === undefined);
+  expect(now.status.conditions).toEqual([theirs, assigned(before)]);
 });
 
 test("two nodes that both say they have an address do not fight without end", async () => {

@@ -4,8 +4,10 @@ import { decodeClaims, encodeClaims } from "../../src/api/claims.ts";
 import { parseRange } from "../../src/ipam/ranges.ts";
 import { validateIPPool } from "../../src/ipam/validate-ippool.ts";
 import { ipPools, speakers } from "../../src/kube/herald-resources.ts";
+import { OwnClaims } from "../../src/speaker/own-claims.ts";
 import { ownStatus } from "../../src/speaker/own-status.ts";
 import type { SegmentState } from "../../src/speaker/segment-messages.ts";
+import { claimMap } from "../unit/segment-state.ts";
 import { type ControlPlane, startControlPlane } from "./control-plane.ts";
 import { installCrds } from "./crds.ts";
 
@@ -524,15 +526,16 @@ test("all that a Speaker shows is stored and read as it was written, and kubectl
           starting: false,
           incarnation: 7n,
           neighbours,
-          deputyFor: [{ ip: "192.0.2.9", node: "n3" }],
+          deputyFor: [{ node: "n3", addresses: 1 }],
           conflicts: [
             { ip: "192.0.2.7", mac: "02:00:00:00:00:ee", node: undefined, announced: false, sinceMs: 0 },
             { ip: "192.0.2.8", mac: "02:00:00:00:00:03", node: "n3", announced: true, sinceMs: 0 },
           ],
         },
-        claims: [{ ip: "192.0.2.8", epoch: 3n, yielding: false }],
+        claims: claimMap([{ ip: "192.0.2.8", epoch: 3n, yielding: false }]),
       },
     ] as unknown as SegmentState[],
+    claims: new OwnClaims(),
     recorded: undefined,
     before: undefined,
     wall: (ms) => ms,

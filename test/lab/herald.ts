@@ -29,10 +29,14 @@ export interface HeraldFlags {
   /** Added at the end of the command line. */
   readonly flags?: readonly string[];
   /**
-   * What to run instead of the sources: a directory with main.js, as the compiler makes it, and how Node.js is to run it. It
+   * What to run instead of the sources: a directory with main.js, as the compiler makes it, and how Node.js runs it. It
    * finds the API server by its Pod's files then, which needs less memory than a kubeconfig.
    */
-  readonly built?: { readonly directory: string; readonly nodeFlags: readonly string[] };
+  readonly built?: {
+    readonly directory: string;
+    readonly nodeFlags: readonly string[];
+    readonly env: Readonly<Record<string, string>>;
+  };
 }
 
 type Role = "controller" | "speaker";
@@ -147,7 +151,7 @@ export class Herald {
     const credentials = await this.#prepare();
     const role = args[0] as Role;
     const account = join(credentials, role);
-    const pod = built && { ACCOUNT: account, ...this.#accounts.get(role) };
+    const pod = built && { ...built.env, ACCOUNT: account, ...this.#accounts.get(role) };
     const kubeconfig = built === undefined ? ["--kubeconfig", join(credentials, `${role}.kubeconfig`)] : [];
     const program = [...(built?.nodeFlags ?? []), join(at, built === undefined ? "src/main.ts" : "src/main.js")];
     const flags = [

@@ -21,7 +21,8 @@ function strange(world: World, name: string): string[] {
     if (yielding) wrong.push(`${name} yields ${ip}`);
     if (!world.ips.has(ip)) wrong.push(`${name} claims ${ip}, which is assigned no more`);
   }
-  for (const { ip, node } of view?.deputyFor ?? []) wrong.push(`${name} is the deputy of ${node} for ${ip}`);
+  for (const { node, addresses } of view?.deputyFor ?? [])
+    wrong.push(`${name} is the deputy of ${node} for ${addresses} IPs`);
   if (view?.isolated) wrong.push(`${name} takes itself for isolated`);
   for (const { node, state, claims, claimsMissing } of view?.neighbours ?? []) {
     const other = world.node(node);

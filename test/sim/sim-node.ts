@@ -1,4 +1,10 @@
-import { type Effects, Segment, type SegmentSnapshot } from "../../src/l2/segment.ts";
+import {
+  type Effects,
+  type NodeRecord,
+  Segment,
+  type SegmentSnapshot,
+  type SegmentView,
+} from "../../src/l2/segment.ts";
 
 const KEY = new TextEncoder().encode("a key of the simulated cluster, 32");
 
@@ -43,7 +49,8 @@ export class SimNode {
   #validUntilMs = 0;
   #wake = 0;
   /** What the speaker last wanted to be recorded. */
-  wantedRecord: NonNullable<Effects["record"]> | undefined;
+  wantedRecord: NodeRecord["claims"] | undefined;
+  #recordedClaims: SegmentView["claims"] | undefined;
   readonly changes: { readonly atMs: number; readonly ip: string; readonly what: string; readonly cause: string }[] =
     [];
   #pendingSnapshot: SegmentSnapshot | undefined;
@@ -176,15 +183,21 @@ export class SimNode {
     else if (effects.discardQueued) this.started = false;
     for (const { ip, what, cause } of effects.changes) this.changes.push({ atMs: this.world.now(), ip, what, cause });
     for (const frame of effects.frames) this.world.send(this, frame);
-    if (effects.record !== undefined) {
-      this.wantedRecord = effects.record;
-      this.world.writeRecord(this);
-    }
+    this.#record(segment);
     const wake = ++this.#wake;
     const delayMs = Math.max(0, segment.nextWake() - this.localMs()) / this.clock.rate;
     this.world.after(delayMs + 0.05, () => {
       if (wake === this.#wake && this.running) this.#step((again, now) => again.tick(now));
     });
     return effects;
+  }
+
+  /** Has the claims recorded that are announced, once the start is over. */
+  #record(segment: Segment): void {
+    if (!this.started || segment.claims === this.#recordedClaims) return;
+    this.#recordedClaims = segment.claims;
+    const announced = segment.claims.filter(({ tentative }) => !tentative);
+    this.wantedRecord = new Map(announced.map(({ ip, epoch }) => [ip, epoch]));
+    this.world.writeRecord(this);
   }
 }

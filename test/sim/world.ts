@@ -87,7 +87,7 @@ export class World implements NodeWorld {
     this.timers = restartGraceMs === undefined ? {} : { restartGraceMs };
     this.nodes = Array.from({ length: nodes }, (_, i) => new SimNode(`n${i + 1}`, i, this, clockRates?.[i]));
     for (let i = 0; i < ips; i++) this.ips.set(`192.0.2.${10 + i}`, this.everybody());
-    for (const node of this.nodes) this.records.set(node.name, this.#recordOf(node, 0n, []));
+    for (const node of this.nodes) this.records.set(node.name, this.#recordOf(node, 0n, new Map()));
     this.hosts = [GATEWAY, ...this.nodes.map(clientOf)];
     this.observer = new Observer(this);
     this.#ask();

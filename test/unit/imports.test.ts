@@ -18,7 +18,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   api: [],
 };
 /** Files of src/ itself that every folder may import; from pure folders log.ts and clock.ts as types only. */
-const SHARED = ["errors.ts", "log.ts", "clock.ts"];
+const SHARED = ["errors.ts", "log.ts", "clock.ts", "http.ts", "persistent-map.ts"];
 /** Folders that take values and give values: what they decide can be tried, replayed and explained without a cluster. */
 const PURE = ["api", "ipam", "election"];
 /** Node's modules that do no I/O. */
@@ -31,6 +31,10 @@ const PROGRAMS = ["api/generate-crds.ts"];
 /** What costs a speaker too much memory and time, and the one file that may import it; that one is imported when needed. */
 const HEAVY = "@kubernetes/client-node";
 const HEAVY_USER = "kube/kubeconfig.ts";
+
+/** Loads fetch and HTTP/2 with it, and the file that has it without them. */
+const WHOLE_HTTP = "node:http";
+const LEAN_HTTP = "http.ts";
 
 /** Makes the schemas, at 24 MB: nothing that a role loads at its start may lead to it. */
 const SCHEMAS = "typebox";
@@ -80,6 +84,9 @@ function objection({ file, from, how }: Import): string | undefined {
   }
   if (from === HEAVY && how !== "type" && file !== HEAVY_USER) {
     return `it costs 85 MB and most of a second, on every node: only ${HEAVY_USER} may; \`import type\` is free`;
+  }
+  if (from === WHOLE_HTTP && how !== "type") {
+    return `it loads fetch and HTTP/2: ${LEAN_HTTP} has it without them; \`import type\` is free`;
   }
   return undefined;
 }
@@ -149,6 +156,7 @@ test.each([
     text: 'export * from "@kubernetes/client-node";',
     want: "85 MB",
   },
+  { name: "of all of node:http", file: "kube/a.ts", text: 'import * as a from "node:http";', want: "http.ts has" },
   { name: "of a test's file", file: "l2/a.ts", text: 'import "../../test/a.ts";', want: "in src/ alone" },
 ])("an import $name is refused", ({ file, text, want }) => {
   expect(importsOf(file, text).map(objection)).toEqual([expect.stringContaining(want)]);
@@ -158,6 +166,8 @@ test.each([
   { name: "the clock's type in a pure folder", file: "ipam/a.ts", text: 'import type { a } from "../clock.ts";' },
   { name: "kubeconfigs when needed", file: "kube/a.ts", text: 'const a = await import("./kubeconfig.ts");' },
   { name: "types of client-node", file: "kube/a.ts", text: 'import type { a } from "@kubernetes/client-node";' },
+  { name: "a type of node:http", file: "kube/a.ts", text: 'import type { Agent } from "node:http";' },
+  { name: "the part of it that is used", file: "kube/a.ts", text: 'import { http } from "../http.ts";' },
   { name: "along an arrow", file: "speaker/a.ts", text: 'import { a } from "../l2/b.ts";' },
 ])("an import is allowed: $name", ({ file, text }) => {
   expect(importsOf(file, text).map(objection)).toEqual([undefined]);

@@ -1,4 +1,11 @@
+import type { ClaimView } from "../../src/l2/segment.ts";
+import { PersistentMap } from "../../src/persistent-map.ts";
 import type { SegmentState } from "../../src/speaker/segment-messages.ts";
+
+/** Claims as a SegmentState has them. */
+export function claimMap(claims: readonly ClaimView[]): SegmentState["claims"] {
+  return PersistentMap.from(claims.map((claim) => [claim.ip, claim] as const));
+}
 
 /** What the segment thread says of an interface on which there is nothing to tell, but for what a test gives. */
 export function segmentState(
@@ -22,7 +29,7 @@ export function segmentState(
       dropped: {},
       ...view,
     },
-    claims: [],
+    claims: claimMap([]),
     counters: {},
     sent: {},
     stalls: 0,

@@ -43,7 +43,7 @@ const NAMED = 5;
 export function announcedByBGP(world: BGPWorld): (ip: string) => AnnouncedByBGP | undefined {
   let announcers: Announcers | undefined;
   let established: ReadonlyMap<string, ReadonlySet<string>> | undefined;
-  const told = new Map<IPAnnouncers, AnnouncedByBGP | undefined>();
+  const told = new WeakMap<IPAnnouncers, AnnouncedByBGP | undefined>();
   return (ip) => {
     const held = world.held.get(ip);
     if (held === undefined) return undefined;

@@ -6,6 +6,7 @@ import type { ArpFrame, Capture } from "../../lab/capture.ts";
 import { type Lab, startLab } from "../../lab/lab.ts";
 import { NODE_NAMES, type NodeName } from "../../lab/plan.ts";
 import { startReaper } from "../../reaper/reaper.ts";
+import { readContainer } from "../load/container.ts";
 import { cpuS, memoryMB } from "../load/measured-process.ts";
 import { buildProduct } from "../load/product.ts";
 import { byWriters, namesOf } from "../load/services.ts";
@@ -14,10 +15,8 @@ import type { Row, Stage } from "./row.ts";
 
 const OWNER: NodeName = "n1";
 const OTHERS = NODE_NAMES.filter((node) => node !== OWNER);
-/** Half of the limit of its Pod, as Node.js has it there. */
-const NODE_FLAGS = ["--max-heap-size=256"];
 const IDLE_MS = 30_000;
-/** All is written when nothing has waited for so long. */
+/** All is written when nothing was for so long: what changed for so many Services is looked at after some seconds. */
 const QUIET_S = 15;
 /** Of a core. */
 const IDLE_CPU_BAR = 1;
@@ -72,9 +71,11 @@ async function createAll({ lab, size, bars }: Stage): Promise<void> {
 async function startBuilt(lab: Lab): Promise<void> {
   const reaper = await startReaper();
   try {
-    const built = { directory: dirname(await buildProduct(reaper)), nodeFlags: NODE_FLAGS };
-    await lab.startController({ built });
-    await lab.startSpeakers({ built, flags: ["--node-proxy-health", "off"] }); // there are no node proxies
+    const directory = dirname(await buildProduct(reaper));
+    const built = async (role: "controller" | "speaker") => ({ directory, ...(await readContainer(role)) });
+    await lab.startController({ built: await built("controller") });
+    // There are no node proxies.
+    await lab.startSpeakers({ built: await built("speaker"), flags: ["--node-proxy-health", "off"] });
     await lab.speakersReady(120_000);
   } finally {
     await reaper.reap(); // what runs has it mounted
@@ -129,13 +130,17 @@ async function giveAllToOwner({ lab }: Stage, count: number): Promise<void> {
   for (const giveUp = performance.now() + ALL_WITHIN_MS; (await owned(OWNER)) < count; await sleep(1000))
     if (performance.now() > giveUp) throw new Error(`${OWNER} owns ${await owned(OWNER)} of ${count}`);
   for (const node of OTHERS) await lab.faults.evacuate(node, false);
-  progress("waiting until its conditions are written");
-  // What has changed for so many is looked at after some seconds, and nothing waits to be written until then.
-  const waiting = async () => {
-    const all = NODE_NAMES.map((node) => metric(lab, node, "herald_speaker_conditions_waiting"));
-    return (await Promise.all(all)).some((count) => count > 0);
+  progress("waiting until conditions and events are written");
+  const written = async () => {
+    const all = await Promise.all(NODE_NAMES.map((node) => writes(lab, node)));
+    return all.reduce((sum, count) => sum + count, 0);
   };
-  for (let quiet = 0; quiet < QUIET_S; quiet = (await waiting()) ? 0 : quiet + 1) await sleep(1000);
+  for (let [quiet, before] = [0, 0]; quiet < QUIET_S; ) {
+    const now = await written();
+    quiet = now === before ? quiet + 1 : 0;
+    before = now;
+    await sleep(1000);
+  }
 }
 
 async function measureIdle({ lab, size, bars }: Stage): Promise<void> {
@@ -244,6 +249,13 @@ async function metric(lab: Lab, node: NodeName, name: string): Promise<number> {
   const page = await lab.statusPage(node, "/metrics");
   const line = page.split("\n").find((one) => one.startsWith(`${name} `));
   return Number(line?.slice(name.length + 1) ?? 0);
+}
+
+/** The writes to the API that a speaker has made. */
+async function writes(lab: Lab, node: NodeName): Promise<number> {
+  const page = await lab.statusPage(node, "/metrics");
+  const counts = [...page.matchAll(/^herald_api_requests_total\{method="P[^}]*\} (\d+)$/gm)];
+  return counts.reduce((sum, [, count]) => sum + Number(count), 0);
 }
 
 function progress(what: string): void {

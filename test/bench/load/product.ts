@@ -1,12 +1,12 @@
-import { copyFile, mkdtemp, readFile, symlink } from "node:fs/promises";
+import { copyFile, mkdtemp, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parse } from "yaml";
 import { type ControlPlane, startControlPlane } from "../../cluster/control-plane.ts";
 import { installCrds } from "../../cluster/crds.ts";
 import { run } from "../../cluster/run.ts";
 import { MOUNT_ACCOUNT, writeAccount } from "../../cluster/service-account.ts";
 import type { Reaper } from "../../reaper/reaper.ts";
+import { readContainer } from "./container.ts";
 import { type MeasuredProcess, startMeasured } from "./measured-process.ts";
 
 const ROOT = new URL("../../../", import.meta.url).pathname;
@@ -35,16 +35,15 @@ export async function startPlane(reaper: Reaper): Promise<ControlPlane> {
 
 /**
  * Starts the controller with the files and the environment that it has in a Pod, in a mount namespace of its own: how it
- * finds the API server decides what it loads, and so its memory. So does the Pod's limit, of which Node.js takes half
- * for its heap.
+ * finds the API server decides what it loads, and so its memory.
  */
 export async function startController(reaper: Reaper, plane: ControlPlane, main: string): Promise<MeasuredProcess> {
   const account = join(plane.directory, "account");
   const user = `system:serviceaccount:${NAMESPACE}:${CONTROLLER}`;
   const whereabouts = await writeAccount(await plane.kubeconfig(user), account, NAMESPACE);
-  const { env, memoryMiB } = await readDeployment();
+  const { env, nodeFlags } = await readContainer("controller");
   const loopWatch = new URL("loop-watch.mjs", import.meta.url).pathname;
-  const node = [process.execPath, `--max-heap-size=${memoryMiB / 2}`, "--import", loopWatch, main];
+  const node = [process.execPath, ...nodeFlags, "--import", loopWatch, main];
   return await startMeasured(
     reaper,
     [
@@ -69,23 +68,4 @@ export async function startController(reaper: Reaper, plane: ControlPlane, main:
       ...whereabouts,
     },
   );
-}
-
-/** What the manifest says of the controller's container. */
-async function readDeployment(): Promise<{ env: NodeJS.ProcessEnv; memoryMiB: number }> {
-  const { spec } = parse(await readFile(join(ROOT, "config/controller/controller.yaml"), "utf8")) as {
-    spec: {
-      template: {
-        spec: {
-          containers: [{ env: { name: string; value?: string }[]; resources: { limits: { memory: string } } }];
-        };
-      };
-    };
-  };
-  const [{ env, resources }] = spec.template.spec.containers;
-  const literal = env.flatMap(({ name, value }) => (value === undefined ? [] : [[name, value] as const]));
-  const [, memoryMiB] = /^(\d+)Mi$/.exec(resources.limits.memory) ?? [];
-  if (memoryMiB === undefined)
-    throw new Error(`the controller's memory limit is ${resources.limits.memory}, not in Mi`);
-  return { env: Object.fromEntries(literal), memoryMiB: Number(memoryMiB) };
 }
