@@ -13,9 +13,10 @@ export function withoutCondition(service: LeanService): Kept {
   return { ...service, announced: undefined } as Kept;
 }
 
-/** What a pool counts, the controller writes: each time a Service gets an address. */
-export function withoutStatus(pool: IPPool): Kept {
-  return { ...pool, status: {} } as Kept;
+/** What a pool says of itself. The controller writes what it counts, and holds on to it while a Service has an address of it. */
+export function specOf({ meta, spec }: IPPool): Kept {
+  const { namespace, name, uid, resourceVersion } = meta;
+  return { meta: { namespace, name, uid, resourceVersion }, spec } as Kept;
 }
 
 /** Of what a Speaker shows, what other speakers go by on layer 2. */

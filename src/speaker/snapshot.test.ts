@@ -381,3 +381,15 @@ test("whatever came before, what is found is the same as from nothing, and what 
     }),
   );
 });
+
+test("a pool that counts another address, and is held on to from now on, is none to look at all IPs for", () => {
+  const segments = new Segments("n1");
+  const world = api();
+  const own = [eth0];
+  const ips = heldIn(world);
+  segments.take(world, own, ips);
+  const used = { ...pool(), status: { ipv4: { total: 11, assigned: 1, available: 10 } } };
+  const held = { ...used, meta: { ...used.meta, resourceVersion: "2", finalizers: ["heraldlb.io/in-use"] } };
+  expect(segments.take({ ...world, pools: [held as IPPool] }, own, ips)).toEqual([]);
+  expect(segments.take({ ...world, pools: [pool([])] }, own, ips)).toBe("All");
+});

@@ -13,7 +13,7 @@ import type { NodeRecord, SegmentSnapshot } from "../l2/segment.ts";
 import { PersistentMap } from "../persistent-map.ts";
 import type { IPIntent } from "./announcement.ts";
 import { type NodeInterface, onePerSegment, possibleInterfaces } from "./choose-interfaces.ts";
-import { sameButVersion, withoutStatus } from "./concern.ts";
+import { sameButVersion, specOf } from "./concern.ts";
 import { type Intent, Intents } from "./intent.ts";
 import type { Interface } from "./interfaces.ts";
 import { readIncarnation } from "./own-status.ts";
@@ -142,7 +142,7 @@ class Ground {
     return (
       own === this.#own &&
       sameLists(this.#nodes, nodes, sameButVersion) &&
-      sameLists(this.#poolList, pools, (a, b) => sameButVersion(withoutStatus(a), withoutStatus(b))) &&
+      sameLists(this.#poolList, pools, (a, b) => sameButVersion(specOf(a), specOf(b))) &&
       sameLists(this.#interfaces, speakers.map(interfacesIn), isDeepStrictEqual)
     );
   }

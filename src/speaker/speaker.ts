@@ -29,8 +29,8 @@ import {
   leanSpeakers,
   sameButVersion,
   sessionsOf,
+  specOf,
   withoutCondition,
-  withoutStatus,
 } from "./concern.ts";
 import { HeldIPs } from "./held-ips.ts";
 import { type Interface, machine, usableInterfaces } from "./interfaces.ts";
@@ -188,7 +188,7 @@ class SpeakerRole {
           this.#touch([before, after].map((slice) => slice && this.#services.get(slice.service))),
       }),
       this.#reflect(nodes, this.#nodes),
-      this.#reflect(ipPools, this.#pools, { concern: withoutStatus }),
+      this.#reflect(ipPools, this.#pools, { concern: specOf }),
       this.#reflect(leanSpeakers(this.#deps.node), this.#speakers, { concern: layer2Of }),
       this.#reflect(speakerPods(this.#deps.namespace), this.#pods),
       this.#reflect(bgpPeers, this.#peers),
