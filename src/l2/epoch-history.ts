@@ -70,10 +70,6 @@ export class EpochHistory {
   recordedNodes(): Iterable<string> {
     return this.#records.keys();
   }
-
-  hasRecord(node: string): boolean {
-    return this.#records.has(node);
-  }
 }
 
 const NO_CLAIMS: ReadonlyMap<string, bigint> = PersistentMap.from<bigint>([]);

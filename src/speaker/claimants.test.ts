@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { Speaker } from "../api/speaker.ts";
 import { PersistentMap } from "../persistent-map.ts";
-import { type ClaimantsInput, claimantsOf } from "./claimants.ts";
+import { type ClaimantsInput, claimantsIn } from "./claimants.ts";
 import type { SegmentState } from "./segment-messages.ts";
 
 const IP = "192.0.2.1";
@@ -34,7 +34,7 @@ function own(epoch: bigint | undefined, more: { tentative?: boolean; rival?: { a
 const interfaces = [{ name: "eth0", mac: "mac-n1", addresses: ["192.0.2.10/24"] }];
 function found(more: Partial<ClaimantsInput>) {
   const input = { self: "n1", speakers: [], segments: [], interfaces, presence: () => "Speaking" as const, ...more };
-  return claimantsOf(IP, input).map(({ node, mac, announces, rival }) => [node, mac, announces, rival?.mac]);
+  return claimantsIn(input)(IP).map(({ node, mac, announces, rival }) => [node, mac, announces, rival?.mac]);
 }
 
 test.each<{ name: string; more: Partial<ClaimantsInput>; want: unknown[] }>([
@@ -96,3 +96,22 @@ test.each<{ name: string; more: Partial<ClaimantsInput>; want: unknown[] }>([
     want: [["n2", "mac-n2", true, undefined]],
   },
 ])("who has an address: $name", ({ more, want }) => expect(found(more)).toEqual(want));
+
+test("asked for many IPs of many Speakers it says the same as when it is asked for one", () => {
+  const ips = Array.from({ length: 300 }, (_, n) => `10.0.${n >> 8}.${n & 255}`);
+  const speakers = Array.from({ length: 20 }, (_, n) =>
+    speaker(
+      `m${n}`,
+      ips
+        .filter((_, i) => i % 20 === n || i % 21 === n)
+        .map((ip) => `${ip}=${n}`)
+        .sort(),
+      { conflicts: [{ interface: "eth0", ip: ips[n] as string, mac: "x", announced: n % 2 === 0, since: "" }] },
+    ),
+  );
+  const input = { self: "n1", speakers, segments: [], interfaces, presence: () => "Speaking" as const };
+  const often = claimantsIn(input);
+  for (const ip of ips) often(ip);
+  for (const ip of [...ips, "10.9.9.9"]) expect(often(ip)).toEqual(claimantsIn(input)(ip));
+  expect(often(ips[7] as string)).not.toEqual([]);
+});

@@ -43,16 +43,40 @@ export interface ClaimantsInput {
   readonly sinceMs?: (interfaceName: string, ip: string) => number | undefined;
 }
 
+/** From so many questions and Speakers on an index of all records is faster than asking each Speaker. */
+const MANY = { questions: 100, speakers: 10 };
+
 /**
- * Finds who has an IP: this node by what it does, the others by their records, but for those that are dead. There is
- * one claimant for each segment, the one whose claim stands, first the one with the best claim of all; those who claim
- * without announcing count only where nobody announces.
+ * Gives what finds who has an IP: this node by what it does, the others by their records, but for those that are dead.
+ * There is one claimant for each segment, the one whose claim stands, first the one with the best claim of all; those who
+ * claim without announcing count only where nobody announces.
  */
-export function claimantsOf(ip: string, input: ClaimantsInput): readonly Claimant[] {
+export function claimantsIn(input: ClaimantsInput): (ip: string) => readonly Claimant[] {
   const { self, speakers, presence } = input;
   const others = speakers.filter(({ meta }) => meta.name !== self && presence(meta.name) !== "Dead");
-  const found = [...own(ip, input), ...others.flatMap((speaker) => recorded(ip, speaker))];
-  return found.length > 1 ? standing(ip, found) : found;
+  let questions = 0;
+  let index: ReadonlyMap<string, readonly Speaker[]> | undefined;
+  return (ip) => {
+    if (++questions > MANY.questions && others.length >= MANY.speakers) index ??= indexOf(others);
+    const asked = index === undefined ? others : (index.get(ip) ?? []);
+    const found = [...own(ip, input), ...asked.flatMap((speaker) => recorded(ip, speaker))];
+    return found.length > 1 ? standing(ip, found) : found;
+  };
+}
+
+/** Gives by IP the Speakers that say something of it. */
+function indexOf(speakers: readonly Speaker[]): ReadonlyMap<string, readonly Speaker[]> {
+  const found = new Map<string, Speaker[]>();
+  for (const speaker of speakers) {
+    const { claims = [], conflicts = [] } = speaker.status.layer2 ?? {};
+    const claimed = claims.flatMap(({ ips }) => ips.map((text) => text.slice(0, text.indexOf("="))));
+    for (const ip of new Set([...claimed, ...conflicts.map((conflict) => conflict.ip)])) {
+      const known = found.get(ip);
+      if (known === undefined) found.set(ip, [speaker]);
+      else known.push(speaker);
+    }
+  }
+  return found;
 }
 
 function own(ip: string, { self, segments, interfaces, sinceMs }: ClaimantsInput): readonly Claimant[] {

@@ -10,7 +10,7 @@ import { differences } from "../persistent-map.ts";
 import { AnnouncedWriter } from "./announced-writer.ts";
 import type { AnnouncementView, IPIntent } from "./announcement.ts";
 import { announcedByBGP, type BGPWorld } from "./bgp/announced-by-bgp.ts";
-import { type Claimant, claimantsOf } from "./claimants.ts";
+import { type Claimant, claimantsIn } from "./claimants.ts";
 import type { Interface } from "./interfaces.ts";
 import type { LeanService } from "./lean-services.ts";
 import type { SpeakerMetrics } from "./metrics.ts";
@@ -158,7 +158,7 @@ export class ServiceTeller {
       self,
       speakers: [...new Set([...all.map(({ meta }) => meta.name), self])],
       presence,
-      claimantsOf: (ip) => claimantsOf(ip, claims),
+      claimantsOf: claimantsIn(claims),
       intentOf,
       bgp: announcedByBGP({ ...bgp, speakers: all, presence: (node) => (node === self ? "Speaking" : presence(node)) }),
     };
@@ -180,9 +180,10 @@ export class ServiceTeller {
       gainedMs.set(ip, this.#wallMs(change));
     }
     const claims = new Map(this.#segments.map((segment) => [segment.interface, segment.claims]));
+    const recorded = this.#recordedClaimants();
     for (const change of gained.values()) {
       const claim = claims.get(change.interface)?.get(change.ip);
-      if (claim !== undefined && !claim.tentative) this.#tellGain(change);
+      if (claim !== undefined && !claim.tentative) this.#tellGain(change, recorded);
     }
   }
 
@@ -191,13 +192,13 @@ export class ServiceTeller {
     return this.#deps.clock.wallNow() - (nowMs - atMs);
   }
 
-  #tellGain(change: OwnershipChange): void {
+  #tellGain(change: OwnershipChange, recorded: (ip: string) => readonly Claimant[]): void {
     const { node: self, metrics, interfaces } = this.#deps;
     const { ip, interface: name } = change;
     const takeover = takeoverOf({
       self,
       change,
-      recorded: this.#recordedClaimants(ip),
+      recorded: recorded(ip),
       neighbours: this.#segments.find((segment) => segment.interface === name)?.view.neighbours ?? [],
       intent: this.#known?.intentOf(ip),
     });
@@ -230,10 +231,10 @@ export class ServiceTeller {
     this.#events.record({ apiVersion: "v1", kind: "Service", namespace, name, uid }, type, reason, note);
   }
 
-  /** Who had an IP by the records, the dead among them. */
-  #recordedClaimants(ip: string): readonly Claimant[] {
+  /** Tells who had an IP by the records, the dead among them. */
+  #recordedClaimants(): (ip: string) => readonly Claimant[] {
     const speakers = this.#deps.speakers.list();
-    return claimantsOf(ip, { self: "", speakers, segments: [], interfaces: [], presence: () => "Speaking" });
+    return claimantsIn({ self: "", speakers, segments: [], interfaces: [], presence: () => "Speaking" });
   }
 
   #holdersOf(ip: string): readonly LeanService[] {

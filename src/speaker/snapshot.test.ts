@@ -393,3 +393,17 @@ test("a pool that counts another address, and is held on to from now on, is none
   expect(segments.take({ ...world, pools: [held as IPPool] }, own, ips)).toEqual([]);
   expect(segments.take({ ...world, pools: [pool([])] }, own, ips)).toBe("All");
 });
+
+test("what served once and does no more is not remembered for ever", () => {
+  const segments = new Segments("n1");
+  const [world, own, ip] = [api(), [eth0], "192.0.2.200"];
+  const intentWhere = (serving: readonly string[]) => {
+    segments.take(world, own, PersistentMap.from([[ip, { serving, assignedPool: "default" }]]));
+    return segments.intentOf(ip);
+  };
+  const first = intentWhere(["n1"]);
+  expect(intentWhere(["n1"])).toBe(first);
+  for (let n = 0; n < 1_100; n++) intentWhere([`m${n}`]);
+  expect(intentWhere(["n1"])).toEqual(first);
+  expect(intentWhere(["n1"])).not.toBe(first);
+});
