@@ -35,7 +35,7 @@ export function decodeClaims(recorded: RecordedClaims): readonly Claim[] {
   return recorded.flatMap(({ interface: name, ips }) =>
     ips.flatMap((text) => {
       const epoch = epochIn(text);
-      return epoch === undefined ? [] : [{ ip: text.slice(0, text.indexOf("=")), interface: name, epoch }];
+      return epoch === undefined ? [] : [{ ip: ipIn(text), interface: name, epoch }];
     }),
   );
 }
@@ -61,10 +61,30 @@ export function changedClaims(before: RecordedClaims, after: RecordedClaims): re
   const named = (claims: RecordedClaims, name: string) => claims.find((one) => one.interface === name)?.ips ?? [];
   const names = new Set([...before, ...after].map((one) => one.interface));
   const texts = [...names].flatMap((name) => {
-    const [was, is] = [new Set(named(before, name)), new Set(named(after, name))];
-    return [...[...was].filter((text) => !is.has(text)), ...[...is].filter((text) => !was.has(text))];
+    const { gone, come } = changedTexts(named(before, name), named(after, name));
+    return [...gone, ...come];
   });
-  return [...new Set(texts.map((text) => text.split("=")[0] as string))];
+  return [...new Set(texts.map(ipIn))];
+}
+
+/** Compares the claims of an interface in two records. They are sorted; in others, which no speaker wrote, it finds more than there is, and all that there is. */
+export function changedTexts(before: readonly string[], after: readonly string[]): { gone: string[]; come: string[] } {
+  const gone: string[] = [];
+  const come: string[] = [];
+  let [i, j] = [0, 0];
+  while (i < before.length && j < after.length) {
+    const [was, is] = [before[i] as string, after[j] as string];
+    if (was < is) gone.push(was);
+    else if (is < was) come.push(is);
+    if (was <= is) i++;
+    if (is <= was) j++;
+  }
+  return { gone: gone.concat(before.slice(i)), come: come.concat(after.slice(j)) };
+}
+
+/** Gives the IP that a recorded claim is about. */
+export function ipIn(text: string): string {
+  return text.slice(0, text.indexOf("="));
 }
 
 function epochIn(text: string): bigint | undefined {

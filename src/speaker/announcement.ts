@@ -40,6 +40,14 @@ export interface Announcement {
 
 type Reason = (typeof ANNOUNCED_REASONS)[number];
 
+/** What is known of one IP. */
+interface Known {
+  readonly ip: string;
+  readonly intent: IPIntent | undefined;
+  /** The best claim first. What nobody may have, nobody has: a record may be older than that. */
+  readonly claimed: readonly Claimant[];
+}
+
 /** What is to be said of one IP. */
 interface Part {
   readonly reason: Reason;
@@ -53,10 +61,11 @@ const NAMED = 5;
 
 /** Gives what the condition Announced of a Service shall say; the same on every speaker that knows the same. `nowMs`: since 1970. */
 export function announcement({ ips, announced }: LeanService, view: AnnouncementView, nowMs: number): Announcement {
-  const owner = ips.map((ip) => ownerOf(ip, view)).find((node) => node !== undefined);
+  const known = ips.map((ip) => knownOf(ip, view));
+  const owner = known.find(({ claimed }) => claimed.length > 0)?.claimed[0]?.node;
   if (ips.length === 0) return { wanted: undefined, owner, settled: false };
   const stored = announced?.message ?? "";
-  const parts = ips.map((ip) => partOf(ip, view, stored, nowMs));
+  const parts = known.map((one) => partOf(one, view, stored, nowMs));
   const wanted: WantedCondition = {
     type: CONDITION.announced,
     status: parts.every(({ announced }) => announced) ? "True" : "False",
@@ -95,19 +104,19 @@ export function writerOf(service: LeanService, { owner }: Announcement, view: An
   return first;
 }
 
-/** The node whose claim of an IP stands. What nobody may have, nobody does: a record may be older than that. */
-function ownerOf(ip: string, { claimantsOf, intentOf }: AnnouncementView): string | undefined {
+function knownOf(ip: string, { claimantsOf, intentOf }: AnnouncementView): Known {
   const intent = intentOf(ip);
-  if (intent?.what !== "Announced" || intent.candidates.candidates.length === 0) return undefined;
-  return claimantsOf(ip)[0]?.node;
+  const isFor = intent?.what === "Announced" && intent.candidates.candidates.length > 0;
+  return { ip, intent, claimed: isFor ? claimantsOf(ip) : [] };
 }
 
-function partOf(ip: string, view: AnnouncementView, stored: string, nowMs: number): Part {
+function partOf(known: Known, view: AnnouncementView, stored: string, nowMs: number): Part {
+  const { ip, intent } = known;
   const bgp = view.bgp(ip);
-  if (bgp === undefined) return layer2Part(ip, view, stored, nowMs);
+  if (bgp === undefined) return layer2Part(known, view, stored, nowMs);
   const byBGP = { ...bgp, text: `${ip} ${bgp.text}` };
-  if (view.intentOf(ip)?.what === "NotAnnounced") return byBGP;
-  return both(layer2Part(ip, view, stored, nowMs), byBGP);
+  if (intent?.what === "NotAnnounced") return byBGP;
+  return both(layer2Part(known, view, stored, nowMs), byBGP);
 }
 
 /** An IP that is announced in one of the two ways is announced; what is wrong with the other is told all the same. */
@@ -121,8 +130,7 @@ function both(layer2: Part, bgp: Part): Part {
   };
 }
 
-function layer2Part(ip: string, view: AnnouncementView, stored: string, nowMs: number): Part {
-  const intent = view.intentOf(ip);
+function layer2Part({ ip, intent, claimed }: Known, view: AnnouncementView, stored: string, nowMs: number): Part {
   const nobody = (reason: Reason, why: string): Part => ({
     reason,
     announced: false,
@@ -137,7 +145,6 @@ function layer2Part(ip: string, view: AnnouncementView, stored: string, nowMs: n
   const { candidates, reason } = intent.candidates;
   if (reason === "NoEndpoints") return nobody("NoEndpoints", "no endpoint of the Service serves");
   if (candidates.length === 0) return nobody("NoCandidate", `no node may: ${excludedText(intent.candidates)}`);
-  const claimed = view.claimantsOf(ip);
   if (claimed.some(({ announces }) => announces)) return announcedPart(ip, claimed, stored, nowMs);
   const blocked = claimed.find(({ rival }) => rival !== undefined);
   if (blocked?.rival !== undefined)

@@ -1,4 +1,4 @@
-import { recordedEpoch } from "../api/claims.ts";
+import { ipIn, recordedEpoch } from "../api/claims.ts";
 import type { Speaker } from "../api/speaker.ts";
 import { compareClaims } from "../election/ownership.ts";
 import { overlap, parseSubnet, type Range } from "../ipam/ranges.ts";
@@ -69,7 +69,7 @@ function indexOf(speakers: readonly Speaker[]): ReadonlyMap<string, readonly Spe
   const found = new Map<string, Speaker[]>();
   for (const speaker of speakers) {
     const { claims = [], conflicts = [] } = speaker.status.layer2 ?? {};
-    const claimed = claims.flatMap(({ ips }) => ips.map((text) => text.slice(0, text.indexOf("="))));
+    const claimed = claims.flatMap(({ ips }) => ips.map(ipIn));
     for (const ip of new Set([...claimed, ...conflicts.map((conflict) => conflict.ip)])) {
       const known = found.get(ip);
       if (known === undefined) found.set(ip, [speaker]);

@@ -16,7 +16,6 @@ import { type Intent, Intents } from "./intent.ts";
 import type { Interface } from "./interfaces.ts";
 import { readIncarnation } from "./own-status.ts";
 import { type RecordedEpochs, readEpochs } from "./recorded-epochs.ts";
-
 import type { ApiView } from "./snapshot.ts";
 
 /** Where an IP may be announced. */

@@ -1,4 +1,4 @@
-import { decodeClaims, type RecordedClaims } from "../api/claims.ts";
+import { changedTexts, decodeClaims, type RecordedClaims } from "../api/claims.ts";
 import { believedEpoch } from "../election/epoch.ts";
 import { PersistentMap } from "../persistent-map.ts";
 
@@ -18,26 +18,11 @@ export function readEpochs(before: RecordedEpochs | undefined, recorded: Recorde
   const alone = others.length + more.length === 0; // who has an IP on two interfaces that share a segment is read anew
   if (before === undefined || was === undefined || is === undefined || !alone)
     return { of: recorded, epochs: PersistentMap.from(entriesOf(recorded)) };
-  const { gone, come } = changesOf(was.ips, is.ips);
+  const { gone, come } = changedTexts(was.ips, is.ips);
   const left = entriesOf([{ ...was, ips: gone }]).map(([ip]) => [ip, undefined] as const);
   return { of: recorded, epochs: before.epochs.with([...left, ...entriesOf([{ ...is, ips: come }])]) };
 }
 
 function entriesOf(recorded: RecordedClaims): (readonly [ip: string, epoch: bigint])[] {
   return decodeClaims(recorded).map(({ ip, epoch }) => [ip, believedEpoch(epoch)] as const);
-}
-
-/** Compares two lists that are sorted; in others, which no speaker wrote, it finds more than there is, and all that there is. */
-function changesOf(before: readonly string[], after: readonly string[]): { gone: string[]; come: string[] } {
-  const gone: string[] = [];
-  const come: string[] = [];
-  let [i, j] = [0, 0];
-  while (i < before.length && j < after.length) {
-    const [was, is] = [before[i] as string, after[j] as string];
-    if (was < is) gone.push(was);
-    else if (is < was) come.push(is);
-    if (was <= is) i++;
-    if (is <= was) j++;
-  }
-  return { gone: gone.concat(before.slice(i)), come: come.concat(after.slice(j)) };
 }

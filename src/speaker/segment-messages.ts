@@ -6,8 +6,8 @@ import type { SentKind } from "./sent-frames.ts";
 
 /**
  * What the speaker's main thread and its segment thread tell each other. The main thread reads the API; the segment
- * thread, whose small heap makes no long pauses, keeps the protocol's time. All of it is plain data that can be cloned, but for the claims of SegmentState, which the main
- * thread puts together.
+ * thread, whose small heap makes no long pauses, keeps the protocol's time. All of it is plain data that can be cloned,
+ * but for the claims of SegmentState, which the main thread puts together.
  */
 
 /** How a segment thread starts; handed over as workerData. */

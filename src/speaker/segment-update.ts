@@ -29,15 +29,12 @@ export interface RecordUpdate extends NodeRecord {
 export function updateOf(before: SegmentInput | undefined, after: SegmentInput): SegmentUpdate {
   const { snapshot, ...rest } = after;
   const known = new Map(before?.snapshot.records.map((record) => [record.node, record]));
-  const ips = new Map<string, readonly Candidate[]>();
-  const goneIPs: string[] = [];
   const equal = new Map<readonly Candidate[], readonly Candidate[]>(); // most IPs share a list: it is compared once
-  for (const ip of differences(before?.snapshot.ips ?? NO_IPS, snapshot.ips)) {
-    const [was, is] = [before?.snapshot.ips.get(ip), snapshot.ips.get(ip)];
-    if (is === undefined) goneIPs.push(ip);
-    else if (was !== undefined && (equal.get(was) === is || sameCandidates(was, is))) equal.set(was, is);
-    else ips.set(ip, is);
-  }
+  const { set: ips, gone: goneIPs } = newsIn(before?.snapshot.ips ?? NO_IPS, snapshot.ips, (was, is) => {
+    if (equal.get(was) !== is && !sameCandidates(was, is)) return false;
+    equal.set(was, is);
+    return true;
+  });
   return {
     ...rest,
     versions: snapshot.versions,
@@ -85,16 +82,25 @@ export function applyUpdate(before: SegmentInput | undefined, update: SegmentUpd
 
 function recordUpdate(before: NodeRecord | undefined, record: NodeRecord): readonly RecordUpdate[] {
   if (before === record) return [];
-  const changed = differences(before?.claims ?? NO_CLAIMS, record.claims);
-  if (changed.length === 0 && sameNode(before, record)) return [];
-  const claims = new Map<string, bigint>();
-  const goneClaims: string[] = [];
-  for (const ip of changed) {
-    const epoch = record.claims.get(ip);
-    if (epoch === undefined) goneClaims.push(ip);
-    else claims.set(ip, epoch);
-  }
+  const { set: claims, gone: goneClaims } = newsIn(before?.claims ?? NO_CLAIMS, record.claims);
+  if (claims.size + goneClaims.length === 0 && sameNode(before, record)) return [];
   return [{ ...record, claims, goneClaims }];
+}
+
+/** Finds the entries of `after` that are new or say something else than before, and the keys that are gone. */
+function newsIn<V>(
+  before: ReadonlyMap<string, V>,
+  after: ReadonlyMap<string, V>,
+  same: (was: V, is: V) => boolean = () => false,
+): { set: ReadonlyMap<string, V>; gone: readonly string[] } {
+  const set = new Map<string, V>();
+  const gone: string[] = [];
+  for (const key of differences(before, after)) {
+    const [was, is] = [before.get(key), after.get(key)];
+    if (is === undefined) gone.push(key);
+    else if (was === undefined || !same(was, is)) set.set(key, is);
+  }
+  return { set, gone };
 }
 
 function renewed<V>(

@@ -37,22 +37,22 @@ export class Segments {
 
   /** Takes what is known now. Says which IPs may be announced by others than before. */
   take(api: ApiView, own: readonly Interface[], held: PersistentMap<HeldIP>): readonly string[] | "All" {
-    const same = this.#ground?.holdsFor(api, own) === true;
-    const ground = same && this.#ground !== undefined ? this.#ground : new Ground(this.#self, api, own);
-    const before = same ? this.#held : PersistentMap.from<HeldIP>([]);
+    const known = this.#ground?.holdsFor(api, own) ? this.#ground : undefined;
+    const ground = known ?? new Ground(this.#self, api, own);
+    const before = known ? this.#held : PersistentMap.from<HeldIP>([]);
     const changed = before.differences(held);
     const places = changed.map((ip) => [ip, placeOf(ground, ip, held)] as const);
     const none = PersistentMap.from<readonly Candidate[]>([]);
     this.#ips = new Map(
       own.map(({ name }) => {
-        const ips = (same ? this.#ips.get(name) : undefined) ?? none;
+        const ips = (known && this.#ips.get(name)) ?? none;
         const entry = (place: Place | undefined) => (place?.interfaces.includes(name) ? place.candidates : undefined);
         return [name, ips.with(places.map(([ip, place]) => [ip, entry(place)]))];
       }),
     );
     this.#ground = ground;
     this.#held = held;
-    return same ? changed : "All";
+    return known ? changed : "All";
   }
 
   /** Says by whom an IP may be announced; undefined: nobody holds it. */

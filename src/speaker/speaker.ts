@@ -277,7 +277,7 @@ class SpeakerRole {
       };
       const { ready } = api;
       const world = [bgp.peers, bgp.secrets, bgp.secretsUnread, ready && [...ready].sort().join()];
-      const sameWorld = this.#world.length > 0 && world.every((part, i) => part === this.#world[i]);
+      const sameWorld = world.every((part, i) => part === this.#world[i]);
       this.#world = world;
       const intentOf = (ip: string) => this.#placed.intentOf(ip);
       this.#teller.setIntents({ intentOf, ready, bgp }, sameWorld ? changed : "All");

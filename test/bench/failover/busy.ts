@@ -7,6 +7,7 @@ import type { Lab } from "../../lab/lab.ts";
 import { NODE_NAMES } from "../../lab/plan.ts";
 import { byWriters, namesOf } from "../load/services.ts";
 import { insist } from "./insist.ts";
+import { sumOf } from "./metrics.ts";
 import type { Row } from "./row.ts";
 import { ownersOf, serve } from "./served.ts";
 
@@ -85,8 +86,3 @@ function busyLoops(): readonly ChildProcess[] {
 }
 
 const takeoversOf = (lab: Lab) => sumOf(lab, /^herald_l2_takeovers_total\{.*\} (\d+)$/gm);
-
-async function sumOf(lab: Lab, lines: RegExp): Promise<number> {
-  const pages = await Promise.all(NODE_NAMES.map((node) => lab.statusPage(node, "/metrics")));
-  return pages.flatMap((page) => [...page.matchAll(lines)]).reduce((sum, [, count]) => sum + Number(count), 0);
-}

@@ -11,6 +11,7 @@ import { cpuS, memoryMB } from "../load/measured-process.ts";
 import { buildProduct } from "../load/product.ts";
 import { byWriters, namesOf } from "../load/services.ts";
 import { insist } from "./insist.ts";
+import { sumOf } from "./metrics.ts";
 import type { Row, Stage } from "./row.ts";
 
 const OWNER: NodeName = "n1";
@@ -18,6 +19,8 @@ const OTHERS = NODE_NAMES.filter((node) => node !== OWNER);
 const IDLE_MS = 30_000;
 /** All is written when nothing was for so long: what changed for so many Services is looked at after some seconds. */
 const QUIET_S = 15;
+/** In the metrics: PATCH and POST. */
+const WRITES = /^herald_api_requests_total\{method="P[^}]*\} (\d+)$/gm;
 /** A takeover with all its rounds of announcements is over after this. */
 const SETTLED_MS = 5_000;
 /** Of a core. */
@@ -137,12 +140,8 @@ async function giveAllToOwner({ lab }: Stage, count: number): Promise<void> {
     for (const node of OTHERS) await lab.faults.evacuate(node, false);
   }
   progress("waiting until conditions and events are written");
-  const written = async () => {
-    const all = await Promise.all(NODE_NAMES.map((node) => writes(lab, node)));
-    return all.reduce((sum, count) => sum + count, 0);
-  };
   for (let [quiet, before] = [0, 0]; quiet < QUIET_S; ) {
-    const now = await written();
+    const now = await sumOf(lab, WRITES);
     quiet = now === before ? quiet + 1 : 0;
     before = now;
     await sleep(1000);
@@ -257,13 +256,6 @@ async function metric(lab: Lab, node: NodeName, name: string): Promise<number> {
   const page = await lab.statusPage(node, "/metrics");
   const line = page.split("\n").find((one) => one.startsWith(`${name} `));
   return Number(line?.slice(name.length + 1) ?? 0);
-}
-
-/** The writes to the API that a speaker has made. */
-async function writes(lab: Lab, node: NodeName): Promise<number> {
-  const page = await lab.statusPage(node, "/metrics");
-  const counts = [...page.matchAll(/^herald_api_requests_total\{method="P[^}]*\} (\d+)$/gm)];
-  return counts.reduce((sum, [, count]) => sum + Number(count), 0);
 }
 
 function progress(what: string): void {
