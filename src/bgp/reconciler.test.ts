@@ -5,7 +5,6 @@ import { FakeGobgpd } from "../../test/unit/fake-gobgpd.ts";
 import { noLog } from "../log.ts";
 import type { BGPState, Route } from "./model.ts";
 import { Reconciler, type Use } from "./reconciler.ts";
-import { STUCK_MS } from "./stuck-bfd.ts";
 
 let clock: FakeClock;
 let gobgpd: FakeGobgpd;
@@ -80,7 +79,7 @@ test("nothing is asked before the API is read", async () => {
 test("a speaker that comes back finds all as it is to be, and says nothing", async () => {
   gobgpd.state = wanted;
   await begin();
-  expect(gobgpd.take()).toEqual(["read", "sessions"]);
+  expect(new Set(gobgpd.take())).toEqual(new Set(["read", "sessions"]));
 });
 
 test("a new route is one call and no list", async () => {
@@ -126,20 +125,34 @@ test("a gobgpd that restarts is right again half a second after it is back, and 
   expect(counted.found).toBe(0);
 });
 
-test("a session that fell is opened anew once where BFD watches it, and else left to gobgpd", async () => {
+test("BFD is switched on as its session opens, and where that falls the peer is made anew, once", async () => {
+  const watched = { ...PEER, bfd: { transmitMs: 100, receiveMs: 100, detectMultiplier: 3 } };
+  wanted = { ...wanted, peers: new Map([[PEER.neighbor, watched]]) };
+  gobgpd.shown.set(PEER.neighbor, { state: "Active" });
   await begin();
+  expect(gobgpd.state.peers.get(PEER.neighbor)).toEqual(PEER);
   gobgpd.take();
-  gobgpd.show("192.0.2.1", { state: "Idle", flaps: 1 });
+  gobgpd.show(PEER.neighbor, { state: "Established" });
   await clock.advance(100);
-  expect(gobgpd.take()).toEqual(["sessions"]);
-  const bfd = { transmitMs: 100, receiveMs: 100, detectMultiplier: 3 };
-  wanted = { ...wanted, peers: new Map([[PEER.neighbor, { ...PEER, bfd }]]) };
-  reconciler.wake();
-  await clock.advance(1_000);
-  expect(gobgpd.take()).toContain("ReplacePeer");
-  gobgpd.show("192.0.2.1", { state: "Active", flaps: 0 }); // as of a peer that is new
-  await clock.advance(10_000);
-  expect(gobgpd.take()).not.toContain("ReplacePeer");
+  expect(gobgpd.take()).toEqual(["sessions", "UpdatePeer"]);
+  expect(gobgpd.state).toEqual(wanted);
+  await clock.advance(60_000);
+  expect(new Set(gobgpd.take())).toEqual(new Set(["read", "sessions"]));
+  gobgpd.show(PEER.neighbor, { state: "Idle", flaps: 1 });
+  await clock.advance(100);
+  expect(gobgpd.take()).toEqual(["sessions", "ReplacePeer", "sessions"]);
+  expect(gobgpd.state.peers.get(PEER.neighbor)).toEqual(PEER);
+  await clock.advance(60_000);
+  expect(new Set(gobgpd.take())).toEqual(new Set(["read", "sessions"]));
+  expect(counted.found).toBe(0);
+});
+
+test("a speaker that comes back to a session under BFD touches nothing", async () => {
+  const watched = { ...PEER, bfd: { transmitMs: 100, receiveMs: 100, detectMultiplier: 3 } };
+  wanted = { ...wanted, peers: new Map([[PEER.neighbor, watched]]) };
+  gobgpd.state = wanted;
+  await begin();
+  expect(new Set(gobgpd.take())).toEqual(new Set(["read", "sessions"]));
 });
 
 test("one that is back before anybody asked is noticed too", async () => {
@@ -185,7 +198,7 @@ test("a call that goes wrong leaves what gobgpd holds in doubt: it is read again
   await want("192.0.2.11/32");
   gobgpd.problem = undefined;
   await clock.advance(100);
-  expect(gobgpd.take()).toEqual(["AddRoutes", "read", "AddRoutes", "DeleteRoutes"]);
+  expect(gobgpd.take()).toEqual(["AddRoutes", "read", "sessions", "AddRoutes", "DeleteRoutes"]);
   expect(counted.failed).toBe(1);
 });
 
@@ -341,7 +354,7 @@ test("a node without peers takes away what is left from before, once, and leaves
   use = "Unused";
   wanted = { ...stateOf([]), global: undefined, peers: new Map() };
   await begin();
-  expect(gobgpd.take()).toEqual(["read", "StopGlobal"]);
+  expect(gobgpd.take()).toEqual(["read", "sessions", "StopGlobal"]);
   await clock.advance(120_000);
   expect(gobgpd.take()).toEqual([]);
   expect(gobgpd.watched).toBe(0);
@@ -387,22 +400,6 @@ test("a peer that somebody took away is back at the event of its session", async
   await clock.advance(100);
   expect(gobgpd.state).toEqual(wanted);
   expect(counted).toMatchObject({ found: 1, repaired: 1 });
-});
-
-test("BFD that does not come up is restarted, the session is not", async () => {
-  const bfd = { transmitMs: 100, receiveMs: 100, detectMultiplier: 3 };
-  const peer = { ...PEER, bfd };
-  wanted = { ...stateOf([]), peers: new Map([[PEER.neighbor, peer]]) };
-  await begin();
-  gobgpd.show(PEER.neighbor, { bfd: "Init" });
-  await clock.advance(100);
-  gobgpd.take();
-  await clock.advance(STUCK_MS);
-  expect(gobgpd.take()).toEqual(["sessions", "UpdatePeer", "UpdatePeer"]);
-  expect(gobgpd.state.peers.get(PEER.neighbor)).toEqual(peer);
-  gobgpd.show(PEER.neighbor, { bfd: "Up" });
-  await clock.advance(20_000);
-  expect(new Set(gobgpd.take())).toEqual(new Set(["sessions"]));
 });
 
 test("its end touches nothing", async () => {

@@ -1,13 +1,12 @@
 import { type Clock, type Rest, restMs } from "../clock.ts";
 import type { Log } from "../log.ts";
+import { spoiltByFalls, withBFDWhereUp } from "./bfd.ts";
 import type { Call } from "./calls.ts";
 import { CannotListen, type Daemon, type DaemonProblem, isEstablished, problemOf, type Session } from "./daemon.ts";
 import { diff } from "./diff.ts";
 import { Listener } from "./listener.ts";
 import type { BGPState } from "./model.ts";
 import { leaveRefused, NONE_REFUSED, type Refused, refusedOf } from "./refused.ts";
-import { revivals } from "./revive.ts";
-import { StuckBFD } from "./stuck-bfd.ts";
 
 /**
  * Whether this node has to do with gobgpd. Unknown: the API is not read yet, or the node never had a
@@ -90,7 +89,8 @@ export class Reconciler {
   #sessions: readonly Session[] = [];
   #sessionsAtMs: number | undefined;
   #sessionsDirty = true;
-  readonly #stuckBFD = new StuckBFD();
+  /** Whose sessions were established, as far as was known when it was said last what is wanted. */
+  #toldOfUp = "";
   readonly #listener: Listener;
   /** What was refused when it was told last; not told again before `#retryMs`. */
   #refused: Refused = NONE_REFUSED;
@@ -186,9 +186,10 @@ export class Reconciler {
     const { daemon, clock, metrics, wanted } = this.#deps;
     const believed = this.#held;
     const verify = believed === undefined || clock.now() >= this.#verifyMs;
-    const actual = verify ? await daemon.read() : believed;
+    const found = verify ? await daemon.read() : believed;
+    const sessions = believed === undefined ? await this.#sessionsOf(found) : this.#sessions;
     if (verify) this.#verifyMs = clock.now() + VERIFY_MS;
-    const drift = verify && believed !== undefined ? sizeOf(diff(believed, actual)) : 0;
+    const drift = verify && believed !== undefined ? sizeOf(diff(believed, found)) : 0;
     if (drift > 0) {
       this.#deps.log.warn("gobgpd was not as it had been left; putting it right", { differences: drift });
       metrics.driftFound(drift);
@@ -196,7 +197,10 @@ export class Reconciler {
     this.#openStream();
     const retries = clock.now() >= this.#retryMs;
     if (retries) this.#refused = NONE_REFUSED;
-    const whole = this.#listener.possible(wanted(actual), actual, clock.now());
+    this.#toldOfUp = neighborsUp(sessions);
+    const actual = spoiltByFalls(found, sessions);
+    const now = withBFDWhereUp(wanted(actual), sessions);
+    const whole = this.#listener.possible(now, actual, clock.now());
     const want = leaveRefused(whole, actual, this.#refused);
     const calls = diff(want, actual);
     try {
@@ -251,41 +255,25 @@ export class Reconciler {
     const { clock, daemon, changed } = this.#deps;
     if (this.#left || clock.now() < this.#sessionsDueMs()) return;
     this.#sessionsDirty = false;
-    const before = this.#sessions;
     this.#sessions = await daemon.sessions();
     this.#sessionsAtMs = clock.now();
     changed();
+    // Beside a session that opened or fell, something else is wanted.
+    if (neighborsUp(this.#sessions) !== this.#toldOfUp) this.#woken = true;
     // Somebody took a peer away, or put one there.
     if (this.#held !== undefined && this.#held.peers.size !== this.#sessions.length) this.#verifyMs = clock.now();
-    for (const neighbor of this.#stuckBFD.restart(this.#sessions, clock.now())) await this.#restartBFD(neighbor);
-    await this.#revive(before);
   }
 
-  async #revive(before: readonly Session[]): Promise<void> {
-    if (this.#held === undefined) return;
-    const calls = revivals(this.#held, before, this.#sessions);
-    if (calls.length === 0) return;
-    this.#sessionsDirty = true;
-    await this.#deps.daemon.apply(calls);
-  }
-
-  async #restartBFD(neighbor: string): Promise<void> {
-    const peer = this.#held?.peers.get(neighbor);
-    if (peer?.bfd === undefined) return;
-    this.#deps.log.info("BFD does not come up; restarting it", { neighbor });
-    const without = { ...peer, bfd: undefined };
-    await this.#deps.daemon.apply([
-      { do: "UpdatePeer", peer: without },
-      { do: "UpdatePeer", peer },
-    ]);
+  /** The sessions of a gobgpd that is not known yet. */
+  async #sessionsOf(found: BGPState): Promise<readonly Session[]> {
+    return found.peers.size === 0 ? [] : await this.#deps.daemon.sessions();
   }
 
   #sessionsDueMs(): number {
     if (this.#sessionsAtMs === undefined) return Number.NEGATIVE_INFINITY;
     if (this.#sessionsDirty) return this.#sessionsAtMs + SESSIONS_GAP_MS;
     const up = this.#sessions.every(isEstablished);
-    const dueMs = this.#sessionsAtMs + (up ? SESSIONS_UP_MS : SESSIONS_DOWN_MS);
-    return Math.min(dueMs, this.#stuckBFD.dueMs ?? dueMs);
+    return this.#sessionsAtMs + (up ? SESSIONS_UP_MS : SESSIONS_DOWN_MS);
   }
 
   #openStream(): void {
@@ -393,6 +381,11 @@ export class Reconciler {
     if (this.#left || this.#deps.use() === "Unknown") return undefined;
     return Math.min(this.#dueMs(), this.#sessionsDueMs());
   }
+}
+
+function neighborsUp(sessions: readonly Session[]): string {
+  const up = sessions.filter(isEstablished).map(({ neighbor }) => neighbor);
+  return up.sort().join();
 }
 
 /** How many things calls change. */

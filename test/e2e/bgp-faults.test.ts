@@ -332,7 +332,6 @@ test("a node loses its power: BFD takes its routes away, another answers for its
   await lab.faults.nodeReady("n3");
   await lab.speakerReady("n3");
   await sessionsUp(lab, 2, ["n3"]);
-  // FRR renews BFD as a session opens, and a session may fall once over that.
   await untilSpeaker(lab, "n3", "BFD is up", (bgp) => bgp?.peers.every((one: ApiObject) => one.bfd === "Up") === true);
   await allRouted(30_000);
 });

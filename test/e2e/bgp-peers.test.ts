@@ -53,8 +53,8 @@ const secret = (password: string) =>
 const PASSWORDS = { wrong: "wrong-Kz8vQ1", first: "first-T5mXp2", second: "second-9LwRb", frr: "frr-Hn4cJ7" } as const;
 const PASSWORD_REF = { passwordSecretRef: { name: "bgp", key: "password" } };
 
-/** Waits until the Speaker of n1 says of a peer what is wrong, and that the sessions with all but `bad` stand. */
-async function says(name: string, text: RegExp, bad: readonly string[] = [name]): Promise<void> {
+/** Waits until the Speaker of n1 says of a peer what is wrong; gives what it says of BGP. */
+async function said(name: string, text: RegExp): Promise<ApiObject> {
   const { bgp } = await untilSpeaker(
     lab,
     "n1",
@@ -63,6 +63,12 @@ async function says(name: string, text: RegExp, bad: readonly string[] = [name])
     SAID_WITHIN_MS,
   );
   console.info(`${name}: ${peerOf(bgp, name).lastError}`);
+  return bgp;
+}
+
+/** The same of a peer without a session, while the sessions with all but `bad` stand. */
+async function says(name: string, text: RegExp, bad: readonly string[] = [name]): Promise<void> {
+  const bgp = await said(name, text);
   expect(peerOf(bgp, name).state).not.toBe("Established");
   for (const other of bgp.peers)
     if (!bad.includes(other.name)) expect(other, other.name).toMatchObject({ state: "Established" });
@@ -92,7 +98,7 @@ test("BGPPeers that can't be: each says why, and the session that can be goes on
   const [news] = await newsOf(lab, async () => {
     await lab.kubectl(["delete", "bgppeer", "bird"]);
     await apply(lab, ...Object.entries(PROBLEMS).map(([name, { spec }]) => peer(name, spec)));
-    await Promise.all(Object.entries(PROBLEMS).map(([name, { said }]) => says(name, said, bad)));
+    await Promise.all(Object.entries(PROBLEMS).map(([name, { said: text }]) => says(name, text, bad)));
     await frr().routed(prefixOf(IP), hops(NODE_NAMES));
     await lab.kubectl(["delete", "bgppeer", ...bad]);
   });
@@ -139,6 +145,17 @@ test("FRR takes the password too, over IPv4 and IPv6", async () => {
   await apply(lab, peer("frr", PEERS.frr));
   await sessionsUp(lab, 2);
   await routedTo(lab, IP, NODE_NAMES);
+});
+
+test("BFD that the router does not have: the session is up, the Speaker says that nobody watches it, until the router has it", async () => {
+  await bird().configure({ bfd: false });
+  await lab.kubectl(["delete", "bgppeer", "bird"]);
+  await apply(lab, peer("bird", PEERS.bird));
+  const bgp = await said("bird", /BFD does not come up.*hold time/);
+  expect(peerOf(bgp, "bird")).toMatchObject({ state: "Established", bfd: "Down" });
+  await bird().configure({ bfd: true });
+  await untilSpeaker(lab, "n1", "BFD is up", (seen) => peerOf(seen, "bird")?.bfd === "Up");
+  await sessionsUp(lab, 2);
 });
 
 test("no password is in any log, status, event or metric of Herald's, nor in gobgpd's log", async () => {
@@ -227,14 +244,14 @@ test("iBGP with one router and eBGP with the other: the local preference reaches
 });
 
 test("unnumbered: FRR and a node find each other by a cable's link-local addresses, and IPv4 goes by IPv6", async () => {
-  const { myASN, peerASN, connectRetryTime } = PEERS.frr;
+  const { myASN, peerASN, connectRetryTime, bfd } = PEERS.frr;
   const [node, port, ip] = ["n3", "up0", "172.22.3.1"] as const;
   await lab.cableToFRR(node, port);
   await frr().configure({ unnumbered: [port] });
   const nodeSelector = { matchLabels: { "kubernetes.io/hostname": node } };
   await apply(
     lab,
-    peer("up", { myASN, peerASN, connectRetryTime, peerInterface: port, nodeSelector }),
+    peer("up", { myASN, peerASN, connectRetryTime, bfd, peerInterface: port, nodeSelector }),
     bgpPool("up", ["172.22.3.0/24"], { peers: ["up"] }),
     bgpService("up", { pool: "up", ips: ip }),
   );
@@ -244,6 +261,7 @@ test("unnumbered: FRR and a node find each other by a cable's link-local address
   expect(await lab.ask("tcp", { ip, port: 80 }, frr().plan.client)).toEqual([
     expect.objectContaining({ pod: expect.stringMatching(/^demo-/) }),
   ]);
+  await untilSpeaker(lab, node, "BFD is up", (bgp) => peerOf(bgp, "up")?.bfd === "Up");
   await lab.kubectl(["delete", "bgppeer", "up"]);
   await frr().routed(prefixOf(ip), []);
 });

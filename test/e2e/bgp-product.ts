@@ -8,7 +8,7 @@ import { type ProductOptions, service, startProduct } from "./product.ts";
 
 export type Family = "ipv4" | "ipv6";
 
-/** What every BGPPeer of these tests has, where it says nothing else: quick timers, BFD as the routers have it. */
+/** What every BGPPeer of these tests has, where it says nothing else: quick timers, BFD as the routers have it by default. */
 const PEER_SPEC = {
   myASN: NODE_AS,
   connectRetryTime: "1s",

@@ -9,8 +9,10 @@ export const BIRD_AS = 64514;
 export interface RouterConfig {
   /** The AS that sessions of nodes come from; the router's own makes them iBGP. */
   readonly nodeAS: number;
-  /** BFD on the sessions, 100 ms x 3, for those who speak it. */
+  /** BFD on the sessions, for those who speak it, with a packet each 100 ms. */
   readonly bfd: boolean;
+  /** So many packets of BFD have to be missed in a row. */
+  readonly bfdMultiplier: number;
   /** TCP MD5 signature (RFC 2385) of all sessions; undefined: none. */
   readonly password: string | undefined;
   /** FRR alone: it opens the sessions to the nodes' IPv4 addresses itself, each second until they take it. */
@@ -24,6 +26,7 @@ export interface RouterConfig {
 export const DEFAULT_ROUTER_CONFIG: RouterConfig = {
   nodeAS: NODE_AS,
   bfd: true,
+  bfdMultiplier: 3,
   password: undefined,
   connects: false,
   unnumbered: [],
@@ -35,7 +38,7 @@ const FAMILIES = ["ipv4", "ipv6"] as const;
 
 /** Gives the configuration of FRR's bgpd. It waits for sessions from the nodes, tells them of the network behind it, and has equal routes of all of them. */
 export function bgpdConfig(config: RouterConfig): string {
-  const { nodeAS, bfd, password, connects, unnumbered, logsRoutes } = config;
+  const { nodeAS, bfd, bfdMultiplier, password, connects, unnumbered, logsRoutes } = config;
   return lines(
     "hostname rtr",
     "log stdout debugging",
@@ -49,10 +52,13 @@ export function bgpdConfig(config: RouterConfig): string {
     ` neighbor nodes remote-as ${nodeAS}`,
     connects ? " neighbor nodes timers connect 1" : " neighbor nodes passive",
     password !== undefined && ` neighbor nodes password ${password}`,
-    bfd && " neighbor nodes bfd 3 100 100",
+    bfd && ` neighbor nodes bfd ${bfdMultiplier} 100 100`,
     ...FAMILIES.map((family) => ` bgp listen range ${DATA_NETWORK[family]} peer-group nodes`),
     ...(connects ? NODES.map(({ data }) => ` neighbor ${data.addresses.ipv4} peer-group nodes`) : []),
-    ...unnumbered.map((name) => ` neighbor ${name} interface v6only remote-as ${nodeAS}`),
+    ...unnumbered.flatMap((name) => [
+      ` neighbor ${name} interface v6only remote-as ${nodeAS}`,
+      bfd && ` neighbor ${name} bfd ${bfdMultiplier} 100 100`,
+    ]),
     ...FAMILIES.flatMap((family) => [
       ` address-family ${family} unicast`,
       ...["nodes", ...unnumbered].map((neighbor) => `  neighbor ${neighbor} activate`),
@@ -66,7 +72,7 @@ export function bgpdConfig(config: RouterConfig): string {
 
 /** Gives the configuration of BIRD, which behaves as FRR does. */
 export function birdConfig(config: RouterConfig): string {
-  const { nodeAS, bfd, password, logsRoutes } = config;
+  const { nodeAS, bfd, bfdMultiplier, password, logsRoutes } = config;
   const channel = (family: string) => `  ${family} { import filter from_node; export none; };`;
   const bgp = (name: string, network: string) => [
     `protocol bgp ${name} {`,
@@ -94,7 +100,7 @@ export function birdConfig(config: RouterConfig): string {
     "router id 192.0.2.2;",
     "log stderr all;",
     "protocol device { scan time 2; }",
-    'protocol bfd { interface "eth0" { min rx interval 100 ms; min tx interval 100 ms; multiplier 3; }; }',
+    `protocol bfd { interface "eth0" { min rx interval 100 ms; min tx interval 100 ms; multiplier ${bfdMultiplier}; }; }`,
     // What FRR does by itself for the community GRACEFUL_SHUTDOWN (RFC 8326).
     "filter from_node { if (65535, 0) ~ bgp_community then bgp_local_pref = 0; accept; }",
     ...kernel("ipv4"),

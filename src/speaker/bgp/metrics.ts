@@ -53,7 +53,10 @@ function sessionMetrics(registry: Registry): BGPMetrics["show"] {
   const up = gauge("herald_bgp_session_up", "1 where the session with a peer is established.");
   const since = gauge("herald_bgp_session_established_timestamp_seconds", "When the session was established last.");
   const advertised = gauge("herald_bgp_routes_advertised", "Routes that a peer was told of.");
-  const bfd = gauge("herald_bgp_bfd_up", "1 where BFD hears the peer; absent where it is not asked for.");
+  const bfd = gauge(
+    "herald_bgp_bfd_up",
+    "1 where BFD hears the peer; absent where it is not asked for, and while the session is down.",
+  );
   const updates = total("herald_bgp_updates_total", "UPDATE messages since gobgpd has the peer.", [
     "peer",
     "direction",

@@ -107,9 +107,36 @@ test.each<{ name: string; sights: readonly Sight[]; want: string | undefined }>(
     want: "wrong AS suspected",
   },
   {
-    name: "is ended by BFD again and again",
-    sights: [{ peer: { bfd: BFD }, session: { bfd: "Down", notificationsSent: 1 } }],
-    want: "whether the peer has BFD switched on",
+    name: "is ended by BFD that never came up",
+    sights: [
+      { peer: { bfd: BFD }, session: { ...UP, bfd: "Init" } },
+      { peer: { bfd: BFD }, session: { ...FALLEN, bfd: "Down", notificationsSent: 1 } },
+    ],
+    want: "BFD does not come up, and ends the session: see whether the peer has BFD switched on",
+  },
+  {
+    name: "is up, and BFD is not yet",
+    sights: [
+      { peer: { bfd: BFD }, session: { ...UP, bfd: "Down" } },
+      { peer: { bfd: BFD }, session: { ...UP, bfd: "Init" } },
+    ],
+    want: undefined,
+  },
+  {
+    name: "is up, and BFD does not come",
+    sights: [
+      { peer: { bfd: BFD }, session: { ...UP, bfd: "Down" } },
+      { peer: { bfd: BFD }, session: { ...UP, bfd: "Down" }, atMs: 6_000 },
+    ],
+    want: "is missed only after the hold time (9 s)",
+  },
+  {
+    name: "is up, and BFD was",
+    sights: [
+      { peer: { bfd: BFD }, session: { ...UP, bfd: "Up" } },
+      { peer: { bfd: BFD }, session: { ...UP, bfd: "Down" }, atMs: 6_000 },
+    ],
+    want: undefined,
   },
   {
     name: "comes from an address that the node does not have",

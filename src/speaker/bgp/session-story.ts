@@ -13,6 +13,8 @@ export interface SessionStory {
   readonly fall: string | undefined;
   /** How often it went down. */
   readonly falls: number;
+  /** BFD heard the peer since the session is up. */
+  readonly bfdUp: boolean;
   /** The hold time that was agreed on last, in seconds; undefined: it was never up. */
   readonly holdTime: number | undefined;
   readonly counters: Counters;
@@ -41,6 +43,8 @@ const PROBE_AFTER_MS = 3_000;
 const PATIENCE_MS = 10_000;
 /** What can only be waited for is told after this long, in ms. */
 const WAIT_MS = 8_000;
+/** BFD that is not up this long after its session is told of, in ms: from its start it takes a packet or two of each side, one a second. */
+const BFD_WAIT_MS = 5_000;
 
 /** Goes on telling: gives what is to be said now, after what was said before; undefined: nothing was. */
 export function continueStory(before: SessionStory | undefined, sight: SessionSight): SessionStory {
@@ -55,7 +59,13 @@ export function continueStory(before: SessionStory | undefined, sight: SessionSi
   const beginning = session?.establishedAtMs === undefined ? NO_COUNTERS : counters;
   const base = before === undefined ? beginning : turned ? counters : baseNow(before, counters);
   const since = { base, fell: fall !== undefined, downMs: nowMs - sinceMs };
-  const text = up || session === undefined ? undefined : (whyItIsDown(since, sight) ?? whyItWaits(since, sight));
+  const bfdUp = up && (session.bfd === "Up" || (!turned && before.bfdUp));
+  const text =
+    session === undefined
+      ? undefined
+      : up
+        ? whyItIsNotWatched(bfdUp, nowMs - sinceMs, sight)
+        : (whyItIsDown(since, sight) ?? whyItWaits(since, sight));
   const told = text ?? (fell ? fall : undefined);
   const same = told === undefined || told === before?.lastError?.text;
   return {
@@ -64,6 +74,7 @@ export function continueStory(before: SessionStory | undefined, sight: SessionSi
     lastError: same && !fell ? before?.lastError : { text: told ?? "", atMs: nowMs },
     fall,
     falls: (before?.falls ?? 0) + (fell ? 1 : 0),
+    bfdUp,
     holdTime: (up ? session.holdTime : undefined) ?? before?.holdTime,
     counters: countersOf(counters),
     base: countersOf(base),
@@ -88,12 +99,22 @@ function whyItFell(before: SessionStory, { peer, renewed, session }: SessionSigh
   if (renewed) return "it was opened anew, as its BGPPeer or its password changed";
   if (session === undefined) return "the gobgpd of this node ended or restarted";
   if (peer.bfd !== undefined && session.bfd !== undefined && session.bfd !== "Up")
-    return `BFD went down (detection time ${peer.bfd.receiveMs * peer.bfd.detectMultiplier} ms): the peer or the way to it is gone`;
+    return before.bfdUp
+      ? `BFD went down (detection time ${peer.bfd.receiveMs * peer.bfd.detectMultiplier} ms): the peer or the way to it is gone`
+      : `BFD does not come up, and ends the session: ${BFD_REMEDY}`;
   if (session.notificationsReceived > before.counters.notificationsReceived)
     return "the peer closed the session (NOTIFICATION): it was reset or reconfigured there";
   if (session.notificationsSent > before.counters.notificationsSent)
     return `hold timer expired: nothing was heard from the peer for ${before.holdTime ?? peer.holdTime} s`;
   return "the peer closed the connection: its BGP daemon ended or restarted";
+}
+
+const BFD_REMEDY = "see whether the peer has BFD switched on for this node, and let UDP port 3784 pass both ways";
+
+/** Says what a session that is up lacks; undefined: nothing, or it may be on its way. */
+function whyItIsNotWatched(bfdUp: boolean, upMs: number, { peer, session }: SessionSight): string | undefined {
+  if (peer.bfd === undefined || bfdUp || upMs < BFD_WAIT_MS) return undefined;
+  return `BFD does not come up, so a peer that is gone is missed only after the hold time (${session?.holdTime ?? peer.holdTime} s): ${BFD_REMEDY}`;
 }
 
 /** How it is down: the counters as it went down, whether it was up before, and for how long it is down. */
@@ -113,8 +134,6 @@ function whyItIsDown({ base, fell, downMs }: Down, { peer, session, probe }: Ses
   const sent = patient && (session?.notificationsSent ?? 0) >= base.notificationsSent + refusals;
   if (probe?.what === "Opened" && probe.asn !== peer.peerASN)
     return `wrong AS: the peer says it is AS ${probe.asn}, and the BGPPeer says peerASN ${peer.peerASN}; mend one of the two`;
-  if ((received || sent) && session?.bfd !== undefined && session.bfd !== "Up")
-    return `BFD does not come up, and ends the session: see whether the peer has BFD switched on for this node`;
   if (received)
     return `wrong AS suspected: the peer refuses the session (NOTIFICATION); see there whether it expects AS ${peer.localASN} (myASN) from this node's address`;
   if (sent && probe?.what !== "Opened")
