@@ -1,3 +1,4 @@
+import { firstNotBefore } from "../binary-search.ts";
 import type { SpeakerStatus } from "./speaker.ts";
 
 /** A node's word that it owns an IP on one interface's segment. */
@@ -46,13 +47,7 @@ export function decodeClaims(recorded: RecordedClaims): readonly Claim[] {
  */
 export function recordedEpoch({ ips }: RecordedClaims[number], ip: string): bigint | undefined {
   const start = `${ip}=`;
-  let [low, high] = [0, ips.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((ips[middle] as string) < start) low = middle + 1;
-    else high = middle;
-  }
-  const found = ips[low];
+  const found = ips[firstNotBefore(ips, (text) => text < start)];
   return found?.startsWith(start) ? epochIn(found) : undefined;
 }
 

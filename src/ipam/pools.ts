@@ -1,4 +1,5 @@
 import { matchesSelector } from "../api/label-selector.ts";
+import { firstNotBefore } from "../binary-search.ts";
 import { formatIP, type IP } from "./addresses.ts";
 import type { Demand } from "./demand.ts";
 import { Pool, type PoolObject } from "./pool.ts";
@@ -148,15 +149,8 @@ function stateOf(pool: Pool, accepted: readonly Part[]): PoolState {
 
 /** Keeps the parts sorted. */
 function insert(parts: Part[], part: Part): void {
-  let low = 0;
-  let high = parts.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    const other = parts[middle];
-    if (other && compareRanges(other.range, part.range) < 0) low = middle + 1;
-    else high = middle;
-  }
-  parts.splice(low, 0, part);
+  const at = firstNotBefore(parts, (other) => compareRanges(other.range, part.range) < 0);
+  parts.splice(at, 0, part);
 }
 
 /** Writes what two ranges that overlap have in common: what lies between the middle two of their four ends. */

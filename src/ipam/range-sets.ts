@@ -1,3 +1,4 @@
+import { firstNotBefore } from "../binary-search.ts";
 import { compareRanges, overlap, type Range } from "./ranges.ts";
 
 /** Gives what is left of `range` without `holes`, in order; the holes may be in any order and overlap. */
@@ -15,15 +16,8 @@ export function subtract(range: Range, holes: readonly Range[]): readonly Range[
 
 /** Finds the range among sorted, disjoint ones that overlaps `range`, the lowest where several do. */
 export function findOverlap<T extends { readonly range: Range }>(sorted: readonly T[], range: Range): T | undefined {
-  let low = 0;
-  let high = sorted.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    const one = sorted[middle]?.range;
-    const isBefore = one && (one.family === range.family ? one.last < range.first : compareRanges(one, range) < 0);
-    if (isBefore) low = middle + 1;
-    else high = middle;
-  }
-  const found = sorted[low];
+  const isBefore = (one: Range) =>
+    one.family === range.family ? one.last < range.first : compareRanges(one, range) < 0;
+  const found = sorted[firstNotBefore(sorted, (one) => isBefore(one.range))];
   return found && overlap(found.range, range) ? found : undefined;
 }

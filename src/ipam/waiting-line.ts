@@ -1,3 +1,5 @@
+import { firstNotBefore } from "../binary-search.ts";
+
 /** Who waits for one thing, in the order in which they will be served. */
 export class WaitingLine {
   readonly #places: Place[] = [];
@@ -25,19 +27,11 @@ export class WaitingLine {
 
   /** Gives the index of the first place that is not before `place`. */
   #find(place: Place): number {
-    let low = 0;
-    let high = this.#places.length;
     // Many come, and many go, in order.
-    const last = this.#places[high - 1];
+    const last = this.#places.at(-1);
     const order = last ? comparePlaces(last, place) : -1;
-    if (order <= 0) return order === 0 ? high - 1 : high;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      const other = this.#places[middle];
-      if (other && comparePlaces(other, place) < 0) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+    if (order <= 0) return this.#places.length - (order === 0 ? 1 : 0);
+    return firstNotBefore(this.#places, (other) => comparePlaces(other, place) < 0);
   }
 }
 

@@ -1,3 +1,4 @@
+import { firstNotBefore } from "../binary-search.ts";
 import { type Log, noLog } from "../log.ts";
 import { type Kept, keyOf } from "./resource.ts";
 import { compareVersions } from "./version.ts";
@@ -144,13 +145,8 @@ function sorted<T>(objects: ReadonlyMap<string, T>): readonly T[] {
 
 /** Gives `objects`, which are by key, with one more. */
 function withObject<T extends Kept>(objects: readonly T[], key: string, object: T): readonly T[] {
-  let [first, last] = [0, objects.length];
-  while (first < last) {
-    const middle = (first + last) >>> 1;
-    if (keyOf((objects[middle] as T).meta) < key) first = middle + 1;
-    else last = middle;
-  }
-  return objects[first] === object ? objects : objects.toSpliced(first, 0, object);
+  const at = firstNotBefore(objects, ({ meta }) => keyOf(meta) < key);
+  return objects[at] === object ? objects : objects.toSpliced(at, 0, object);
 }
 
 function without<T>(objects: readonly T[], object: T): readonly T[] {

@@ -50,6 +50,8 @@ export class Adjacencies {
   #lateAtMs = Number.NEGATIVE_INFINITY;
   #silentAtMs = Number.NEGATIVE_INFINITY;
   #reviewAtMs = Number.POSITIVE_INFINITY;
+  /** Whose review was the next may have it later now. */
+  #reviewMayBeLater = false;
   #addressVersion = 0;
 
   constructor(identity: Identity, hash: number, timing: Timing) {
@@ -107,6 +109,8 @@ export class Adjacencies {
 
   /** When `review` has to be called at the latest. */
   get reviewAtMs(): number {
+    // Where they are many, a hello comes before any review is due, so nobody is woken for nothing.
+    if (this.#reviewMayBeLater && this.#sorted.length <= FEW) this.#findNextReview();
     return this.#reviewAtMs;
   }
 
@@ -173,10 +177,15 @@ export class Adjacencies {
     for (let round = 0; round < MOST_ROUNDS && this.#reviewAtMs <= nowMs; round++) {
       for (const neighbour of this.#sorted)
         if (neighbour.reviewAtMs <= nowMs) this.#reviewOne(neighbour, nowMs, review);
-      this.#reviewAtMs = Number.POSITIVE_INFINITY;
-      for (const { reviewAtMs } of this.#sorted) if (reviewAtMs < this.#reviewAtMs) this.#reviewAtMs = reviewAtMs;
+      this.#findNextReview();
     }
     return review;
+  }
+
+  #findNextReview(): void {
+    this.#reviewMayBeLater = false;
+    this.#reviewAtMs = Number.POSITIVE_INFINITY;
+    for (const { reviewAtMs } of this.#sorted) if (reviewAtMs < this.#reviewAtMs) this.#reviewAtMs = reviewAtMs;
   }
 
   /** Begins to count the silence of all who live from now: what was sent in the meantime was not heard. */
@@ -207,8 +216,11 @@ export class Adjacencies {
     this.file(neighbour);
     this.#hearsOthers(neighbour, nowMs);
     if (news !== "Nothing" || neighbour.deputising !== "None" || hello.flags.isolated) this.touch(neighbour, nowMs);
-    else neighbour.reviewAtMs = this.#nextReviewMs(neighbour, nowMs);
-    this.touch(neighbour, neighbour.reviewAtMs);
+    else {
+      if (neighbour.reviewAtMs <= this.#reviewAtMs) this.#reviewMayBeLater = true;
+      neighbour.reviewAtMs = this.#nextReviewMs(neighbour, nowMs);
+      this.touch(neighbour, neighbour.reviewAtMs);
+    }
     return { what: "Hello", neighbour, news };
   }
 
@@ -319,6 +331,8 @@ export class Adjacencies {
 
 const NO_CHANGE: Review = { changed: false, deputised: new Set(), probe: new Set() };
 const MOST_ROUNDS = 5;
+/** So many neighbours are looked through at each hello of one. */
+const FEW = 64;
 
 /** A node's own addresses, the one to ask first. */
 export function addressesOf({ ipv4, ipv6 }: Hello): string[] {

@@ -30,6 +30,7 @@ import { IPV6_ONLY } from "./product.ts";
 const IP = "172.22.0.2";
 const IP6 = "2001:db8:ffff::2";
 const SAID_WITHIN_MS = 15_000;
+const ROLES = new URL("../../config/rbac/speaker.yaml", import.meta.url).pathname;
 
 let lab: Lab;
 beforeAll(async () => {
@@ -145,6 +146,27 @@ test("FRR takes the password too, over IPv4 and IPv6", async () => {
   await apply(lab, peer("frr", PEERS.frr));
   await sessionsUp(lab, 2);
   await routedTo(lab, IP, NODE_NAMES);
+});
+
+test("Secrets that can't be read: an open session keeps its password, also past the speaker's restart; another says what it waits for", async () => {
+  await frr().configure({ password: PASSWORDS.frr });
+  await apply(lab, secret(PASSWORDS.frr), peer("frr", { ...PEERS.frr, ...PASSWORD_REF }));
+  await sessionsUp(lab, 2);
+  const namespace = ["--namespace", HERALD_NAMESPACE];
+  const onlyPods = JSON.stringify([{ op: "replace", path: "/rules/0/resources", value: ["pods"] }]);
+  const [news] = await newsOf(lab, async () => {
+    await lab.kubectl(["patch", "role", "herald-speaker", ...namespace, "--type=json", `--patch=${onlyPods}`]);
+    await lab.herald.speaker("n1").restart("SIGTERM");
+    await apply(lab, peer("frr6", { ...PEERS.frr, ...PASSWORD_REF, peerAddress: "2001:db8:1::1" }));
+    await says("frr6", /Secrets of namespace herald-system can't be read: .*403/);
+    await lab.kubectl(["apply", "--filename", ROLES, ...namespace]);
+    await sessionsUp(lab, 3);
+  });
+  expect(news?.down).toEqual([]);
+  await lab.kubectl(["delete", "bgppeer", "frr6", "frr"]);
+  await frr().configure({ password: undefined });
+  await apply(lab, peer("frr", PEERS.frr));
+  await sessionsUp(lab, 2);
 });
 
 test("BFD that the router does not have: the session is up, the Speaker says that nobody watches it, until the router has it", async () => {
@@ -267,10 +289,19 @@ test("unnumbered: FRR and a node find each other by a cable's link-local address
 });
 
 /** Last: a gobgpd that listened has to be started anew to listen no more, which nobody does here. */
-test("passive: the node waits, and FRR opens the session", async () => {
+test("passive: the node waits, and FRR opens the session; where another has port 179, that session waits for it alone", async () => {
   await frr().configure({ connects: true });
-  await apply(lab, peer("frr", { ...PEERS.frr, passive: true }));
-  await sessionsUp(lab, 2);
+  const other = "timeout 120 socat TCP-LISTEN:179,fork,reuseaddr PIPE >/dev/null 2>&1 & echo $!";
+  const pid = Number(await lab.exec("n1", ["sh", "-c", other]));
+  try {
+    await expect.poll(() => lab.exec("n1", ["ss", "-Htln", "sport", "= :179"])).toContain(":179");
+    await apply(lab, peer("frr", { ...PEERS.frr, passive: true }));
+    await says("frr", /another BGP speaker of this node listens on TCP port 179/);
+    await sessionsUp(lab, 2, ["n2", "n3"]);
+  } finally {
+    process.kill(pid);
+  }
+  await sessionsUp(lab, 2, NODE_NAMES, 60_000); // the port is looked at each 30 s
   await routedTo(lab, IP, NODE_NAMES);
   for (const node of NODE_NAMES) {
     const sockets = await lab.exec(node, ["ss", "-Htn", "state", "established", "src", ":179"]);

@@ -16,7 +16,9 @@ import { nodePlan } from "./plan.ts";
 import { ANNOTATION, ECHO_PORT } from "./pods.ts";
 
 const HEARTBEAT_MS = 1000;
+/** A pod is probed so often until it is ready, and then as often as the kubelet looks whether its containers run. */
 const PROBE_MS = 200;
+const PROBE_READY_MS = 1000;
 
 const [nodeName, kubeconfig, podNamespace, labTool] = process.argv.slice(2) as [string, string, string, string];
 const node = nodePlan(nodeName);
@@ -28,6 +30,7 @@ interface Running {
   server?: ChildProcess;
   /** What the probe, or the echo server, last said. */
   alive: boolean;
+  probedMs: number;
   terminating: boolean;
   /** Status patches of one pod are sent one after the other. */
   sending: Promise<void>;
@@ -141,7 +144,7 @@ function followPods(): AbortController {
 function see(pod: ApiObject): void {
   let running = pods.get(pod.metadata.uid);
   if (running === undefined) {
-    running = { pod, alive: false, terminating: false, sending: Promise.resolve() };
+    running = { pod, alive: false, probedMs: 0, terminating: false, sending: Promise.resolve() };
     pods.set(pod.metadata.uid, running);
     if (pod.metadata.annotations?.[ANNOTATION.podIPs] !== undefined) startEcho(running);
   }
@@ -202,7 +205,9 @@ async function terminate(running: Running): Promise<void> {
 function probeAll(): void {
   for (const running of pods.values()) {
     const url = running.pod.metadata.annotations?.[ANNOTATION.probe];
-    if (url === undefined) continue;
+    const nowMs = performance.now();
+    if (url === undefined || nowMs - running.probedMs < (running.alive ? PROBE_READY_MS : 0)) continue;
+    running.probedMs = nowMs;
     const result = (alive: boolean) => {
       if (alive === running.alive) return;
       running.alive = alive;

@@ -17,8 +17,9 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   kube: ["api"],
   api: [],
 };
-/** Files of src/ itself that every folder may import; from pure folders log.ts and clock.ts as types only. */
-const SHARED = ["errors.ts", "log.ts", "clock.ts", "http.ts", "persistent-map.ts"];
+/** Files of src/ itself that every folder may import; those that are not pure, pure folders as types only. */
+const SHARED = ["errors.ts", "log.ts", "clock.ts", "http.ts", "persistent-map.ts", "binary-search.ts"];
+const SHARED_PURE = ["errors.ts", "persistent-map.ts", "binary-search.ts"];
 /** Folders that take values and give values: what they decide can be tried, replayed and explained without a cluster. */
 const PURE = ["api", "ipam", "election"];
 /** Node's modules that do no I/O. */
@@ -70,7 +71,7 @@ function objection({ file, from, how }: Import): string | undefined {
     const target = relative(SRC, resolve(SRC, folder, from));
     if (target.startsWith("..")) return how === "type" ? undefined : "what is shipped is in src/ alone";
     if (SHARED.includes(target)) {
-      const impure = pure && how !== "type" && target !== "errors.ts";
+      const impure = pure && how !== "type" && !SHARED_PURE.includes(target);
       return impure ? `${top}/ is pure: time and logs are passed in, so take the type alone` : undefined;
     }
     if (target === HEAVY_USER && how === "value") return `it costs 85 MB and most of a second: use \`await import\``;
