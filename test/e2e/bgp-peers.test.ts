@@ -30,7 +30,6 @@ import { IPV6_ONLY } from "./product.ts";
 const IP = "172.22.0.2";
 const IP6 = "2001:db8:ffff::2";
 const SAID_WITHIN_MS = 15_000;
-const ROLES = new URL("../../config/rbac/speaker.yaml", import.meta.url).pathname;
 
 let lab: Lab;
 beforeAll(async () => {
@@ -152,14 +151,17 @@ test("Secrets that can't be read: an open session keeps its password, also past 
   await frr().configure({ password: PASSWORDS.frr });
   await apply(lab, secret(PASSWORDS.frr), peer("frr", { ...PEERS.frr, ...PASSWORD_REF }));
   await sessionsUp(lab, 2);
-  const namespace = ["--namespace", HERALD_NAMESPACE];
-  const onlyPods = JSON.stringify([{ op: "replace", path: "/rules/0/resources", value: ["pods"] }]);
+  const letRead = (...resources: readonly string[]) => {
+    const patch = JSON.stringify([{ op: "replace", path: "/rules/0/resources", value: resources }]);
+    const role = ["role", "herald-speaker", "--namespace", HERALD_NAMESPACE];
+    return lab.kubectl(["patch", ...role, "--type=json", `--patch=${patch}`]);
+  };
   const [news] = await newsOf(lab, async () => {
-    await lab.kubectl(["patch", "role", "herald-speaker", ...namespace, "--type=json", `--patch=${onlyPods}`]);
+    await letRead("pods");
     await lab.herald.speaker("n1").restart("SIGTERM");
     await apply(lab, peer("frr6", { ...PEERS.frr, ...PASSWORD_REF, peerAddress: "2001:db8:1::1" }));
     await says("frr6", /Secrets of namespace herald-system can't be read: .*403/);
-    await lab.kubectl(["apply", "--filename", ROLES, ...namespace]);
+    await letRead("pods", "secrets");
     await sessionsUp(lab, 3);
   });
   expect(news?.down).toEqual([]);
