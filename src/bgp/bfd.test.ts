@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { sessionOf, wantedPeer } from "../../test/unit/bgp-world.ts";
-import { spoiltByFalls, withBFDWhereUp } from "./bfd.ts";
-import type { SessionState } from "./daemon.ts";
+import { SETTLE_MS, spoiltByFalls, UpSessions, withBFDWhereUp } from "./bfd.ts";
+import type { Session, SessionState } from "./daemon.ts";
 import { diff } from "./diff.ts";
 import type { BGPState, Peer } from "./model.ts";
 
@@ -19,9 +19,25 @@ function holding(peer: Peer): BGPState {
   };
 }
 
-test.each<{ name: string; held: Peer; wanted?: Peer; session?: SessionState; want: readonly [string, Peer][] }>([
-  { name: "opens gets its BFD", held: BARE, session: "Established", want: [["UpdatePeer", WATCHED]] },
-  { name: "is open and watched stays so", held: WATCHED, session: "Established", want: [] },
+/** What is known of sessions that are as they are since 0 s. */
+function upSince0(sessions: readonly Session[], nowMs: number): UpSessions {
+  const up = new UpSessions();
+  up.take(sessions, 0);
+  up.take(sessions, nowMs);
+  return up;
+}
+
+test.each<{
+  name: string;
+  held: Peer;
+  wanted?: Peer;
+  session?: SessionState;
+  forMs?: number;
+  want: readonly [string, Peer][];
+}>([
+  { name: "is open for a while gets its BFD", held: BARE, session: "Established", want: [["UpdatePeer", WATCHED]] },
+  { name: "has just opened waits for its BFD", held: BARE, session: "Established", forMs: SETTLE_MS - 1, want: [] },
+  { name: "is open and watched stays so", held: WATCHED, session: "Established", forMs: 0, want: [] },
   { name: "is not open yet waits for its BFD", held: BARE, session: "OpenSent", want: [] },
   { name: "is not known waits for its BFD", held: BARE, want: [] },
   { name: "fell is made anew, without BFD", held: WATCHED, session: "Idle", want: [["ReplacePeer", BARE]] },
@@ -33,15 +49,35 @@ test.each<{ name: string; held: Peer; wanted?: Peer; session?: SessionState; wan
     session: "Established",
     want: [["UpdatePeer", BARE]],
   },
-])("a session that $name", ({ held, wanted = WATCHED, session, want }) => {
+])("a session that $name", ({ held, wanted = WATCHED, session, forMs = SETTLE_MS, want }) => {
   const sessions = session === undefined ? [] : [sessionOf({ state: session })];
-  const calls = diff(withBFDWhereUp(holding(wanted), sessions), spoiltByFalls(holding(held), sessions));
+  const actual = spoiltByFalls(holding(held), sessions);
+  const calls = diff(withBFDWhereUp(holding(wanted), actual, upSince0(sessions, forMs)), actual);
   expect(calls).toEqual(want.map(([what, peer]) => ({ do: what, peer })));
 });
 
 test("where nothing is to change it is the same object", () => {
   const sessions = [sessionOf({ state: "Established" })];
   const state = holding(WATCHED);
-  expect(withBFDWhereUp(state, sessions)).toBe(state);
+  expect(withBFDWhereUp(state, state, upSince0(sessions, 0))).toBe(state);
   expect(spoiltByFalls(state, sessions)).toBe(state);
+});
+
+test("each is due when it is settled, from its own opening on", () => {
+  const of = (...neighbors: readonly string[]) =>
+    neighbors.map((neighbor) => sessionOf({ neighbor, state: "Established" }));
+  const up = new UpSessions();
+  expect(up.dueMs).toBe(Number.POSITIVE_INFINITY);
+  up.take(of("a"), 0);
+  up.take(of("a", "b"), 400);
+  expect(up.dueMs).toBe(SETTLE_MS);
+  up.take(of("a", "b"), SETTLE_MS);
+  expect([up.isSettled("a"), up.isSettled("b"), up.dueMs]).toEqual([true, false, 400 + SETTLE_MS]);
+  up.take(of("b"), 400 + SETTLE_MS);
+  expect([up.has("a"), up.isSettled("a"), up.isSettled("b"), up.dueMs]).toEqual([
+    false,
+    false,
+    true,
+    Number.POSITIVE_INFINITY,
+  ]);
 });

@@ -4,14 +4,49 @@ import type { BGPState, Peer } from "./model.ts";
 /**
  * BFD runs beside an established session, and only there. What gobgpd's BFD (4.8) does while the session is down harms the
  * next one: when it fails then, it ends that session in the moment in which it opens, and some routers let it wait for
- * minutes before they take another; and it binds to the first discriminator that it hears and drops all others, against
- * RFC 5880 section 6.8.6, where FRR takes another as the session opens.
+ * minutes before they take another; and it binds to the router's discriminator of before, where FRR takes another as the
+ * session opens (stuck-bfd.ts).
  */
 
-/** Gives what is wanted now where all in all `wanted` is: BFD for the sessions that are established. */
-export function withBFDWhereUp(wanted: BGPState, sessions: readonly Session[]): BGPState {
-  const up = new Set(sessions.filter(isEstablished).map(({ neighbor }) => neighbor));
-  const waits = ({ bfd, neighbor }: Peer) => bfd !== undefined && !up.has(neighbor);
+/** A session is up for this long before its BFD begins, in ms: a busy FRR goes on with that of the session before meanwhile. */
+export const SETTLE_MS = 1_000;
+
+/** Knows which sessions are up, and since when. */
+export class UpSessions {
+  #sinceMs: ReadonlyMap<string, number> = new Map();
+  #nowMs = Number.NEGATIVE_INFINITY;
+
+  take(sessions: readonly Session[], nowMs: number): void {
+    const up = sessions.filter(isEstablished);
+    this.#sinceMs = new Map(up.map(({ neighbor }) => [neighbor, this.#sinceMs.get(neighbor) ?? nowMs]));
+    this.#nowMs = nowMs;
+  }
+
+  has(neighbor: string): boolean {
+    return this.#sinceMs.has(neighbor);
+  }
+
+  isSettled(neighbor: string): boolean {
+    return (this.#sinceMs.get(neighbor) ?? Number.POSITIVE_INFINITY) + SETTLE_MS <= this.#nowMs;
+  }
+
+  /** When another is settled, if it stays up; Infinity: all that are up are. */
+  get dueMs(): number {
+    const due = [...this.#sinceMs.values()].map((sinceMs) => sinceMs + SETTLE_MS);
+    return Math.min(...due.filter((dueMs) => dueMs > this.#nowMs), Number.POSITIVE_INFINITY);
+  }
+
+  /** What `withBFDWhereUp` goes by, as a text to compare. */
+  toString(): string {
+    const neighbors = [...this.#sinceMs.keys()].sort();
+    return neighbors.map((neighbor) => `${neighbor} ${this.isSettled(neighbor)}`).join();
+  }
+}
+
+/** Gives what is wanted now where all in all `wanted` is: BFD for the sessions that are settled, or up and have it. */
+export function withBFDWhereUp(wanted: BGPState, held: BGPState, up: UpSessions): BGPState {
+  const hasIt = (neighbor: string) => up.has(neighbor) && held.peers.get(neighbor)?.bfd !== undefined;
+  const waits = ({ bfd, neighbor }: Peer) => bfd !== undefined && !up.isSettled(neighbor) && !hasIt(neighbor);
   return changed(wanted, waits, (peer) => ({ ...peer, bfd: undefined }));
 }
 

@@ -3,8 +3,10 @@ import { wantedPeer } from "../../test/unit/bgp-world.ts";
 import { FakeClock } from "../../test/unit/fake-clock.ts";
 import { FakeGobgpd } from "../../test/unit/fake-gobgpd.ts";
 import { noLog } from "../log.ts";
+import { SETTLE_MS } from "./bfd.ts";
 import type { BGPState, Route } from "./model.ts";
 import { Reconciler, type Use } from "./reconciler.ts";
+import { STUCK_MS } from "./stuck-bfd.ts";
 
 let clock: FakeClock;
 let gobgpd: FakeGobgpd;
@@ -133,6 +135,8 @@ test("BFD is switched on as its session opens, and where that falls the peer is 
   expect(gobgpd.state.peers.get(PEER.neighbor)).toEqual(PEER);
   gobgpd.take();
   gobgpd.show(PEER.neighbor, { state: "Established" });
+  await clock.advance(SETTLE_MS);
+  expect(gobgpd.take()).toEqual(["sessions"]);
   await clock.advance(100);
   expect(gobgpd.take()).toEqual(["sessions", "UpdatePeer"]);
   expect(gobgpd.state).toEqual(wanted);
@@ -400,6 +404,26 @@ test("a peer that somebody took away is back at the event of its session", async
   await clock.advance(100);
   expect(gobgpd.state).toEqual(wanted);
   expect(counted).toMatchObject({ found: 1, repaired: 1 });
+});
+
+test("BFD that does not come up is restarted, the session is not", async () => {
+  const peer = { ...PEER, bfd: { transmitMs: 100, receiveMs: 100, detectMultiplier: 3 } };
+  wanted = { ...stateOf([]), peers: new Map([[PEER.neighbor, peer]]) };
+  gobgpd.state = wanted;
+  gobgpd.shown.set(PEER.neighbor, { bfd: "Down" });
+  await begin();
+  gobgpd.take();
+  await clock.advance(1_000);
+  expect(gobgpd.take()).toEqual(["sessions", "sessions"]); // so that Init is seen in time
+  gobgpd.show(PEER.neighbor, { bfd: "Init" });
+  await clock.advance(100);
+  gobgpd.take();
+  await clock.advance(STUCK_MS);
+  expect(gobgpd.take()).toEqual(["sessions", "UpdatePeer", "UpdatePeer"]);
+  expect(gobgpd.state.peers.get(PEER.neighbor)).toEqual(peer);
+  gobgpd.show(PEER.neighbor, { bfd: "Up" });
+  await clock.advance(20_000);
+  expect(new Set(gobgpd.take())).toEqual(new Set(["sessions"]));
 });
 
 test("its end touches nothing", async () => {

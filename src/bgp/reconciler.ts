@@ -1,12 +1,13 @@
 import { type Clock, type Rest, restMs } from "../clock.ts";
 import type { Log } from "../log.ts";
-import { spoiltByFalls, withBFDWhereUp } from "./bfd.ts";
+import { spoiltByFalls, UpSessions, withBFDWhereUp } from "./bfd.ts";
 import type { Call } from "./calls.ts";
 import { CannotListen, type Daemon, type DaemonProblem, isEstablished, problemOf, type Session } from "./daemon.ts";
 import { diff } from "./diff.ts";
 import { Listener } from "./listener.ts";
 import type { BGPState } from "./model.ts";
 import { leaveRefused, NONE_REFUSED, type Refused, refusedOf } from "./refused.ts";
+import { StuckBFD } from "./stuck-bfd.ts";
 
 /**
  * Whether this node has to do with gobgpd. Unknown: the API is not read yet, or the node never had a
@@ -89,8 +90,10 @@ export class Reconciler {
   #sessions: readonly Session[] = [];
   #sessionsAtMs: number | undefined;
   #sessionsDirty = true;
-  /** Whose sessions were established, as far as was known when it was said last what is wanted. */
+  readonly #up = new UpSessions();
+  /** What was known of them when it was said last what is wanted. */
   #toldOfUp = "";
+  readonly #stuckBFD = new StuckBFD();
   readonly #listener: Listener;
   /** What was refused when it was told last; not told again before `#retryMs`. */
   #refused: Refused = NONE_REFUSED;
@@ -197,9 +200,10 @@ export class Reconciler {
     this.#openStream();
     const retries = clock.now() >= this.#retryMs;
     if (retries) this.#refused = NONE_REFUSED;
-    this.#toldOfUp = neighborsUp(sessions);
+    if (believed === undefined) this.#up.take(sessions, clock.now());
+    this.#toldOfUp = `${this.#up}`;
     const actual = spoiltByFalls(found, sessions);
-    const now = withBFDWhereUp(wanted(actual), sessions);
+    const now = withBFDWhereUp(wanted(actual), actual, this.#up);
     const whole = this.#listener.possible(now, actual, clock.now());
     const want = leaveRefused(whole, actual, this.#refused);
     const calls = diff(want, actual);
@@ -257,11 +261,23 @@ export class Reconciler {
     this.#sessionsDirty = false;
     this.#sessions = await daemon.sessions();
     this.#sessionsAtMs = clock.now();
+    this.#up.take(this.#sessions, this.#sessionsAtMs);
     changed();
     // Beside a session that opened or fell, something else is wanted.
-    if (neighborsUp(this.#sessions) !== this.#toldOfUp) this.#woken = true;
+    if (`${this.#up}` !== this.#toldOfUp) this.#woken = true;
     // Somebody took a peer away, or put one there.
     if (this.#held !== undefined && this.#held.peers.size !== this.#sessions.length) this.#verifyMs = clock.now();
+    for (const neighbor of this.#stuckBFD.restart(this.#sessions, clock.now())) await this.#restartBFD(neighbor);
+  }
+
+  async #restartBFD(neighbor: string): Promise<void> {
+    const peer = this.#held?.peers.get(neighbor);
+    if (peer?.bfd === undefined) return;
+    this.#deps.log.info("BFD does not come up; restarting it", { neighbor });
+    await this.#deps.daemon.apply([
+      { do: "UpdatePeer", peer: { ...peer, bfd: undefined } },
+      { do: "UpdatePeer", peer },
+    ]);
   }
 
   /** The sessions of a gobgpd that is not known yet. */
@@ -273,7 +289,8 @@ export class Reconciler {
     if (this.#sessionsAtMs === undefined) return Number.NEGATIVE_INFINITY;
     if (this.#sessionsDirty) return this.#sessionsAtMs + SESSIONS_GAP_MS;
     const up = this.#sessions.every(isEstablished);
-    return this.#sessionsAtMs + (up ? SESSIONS_UP_MS : SESSIONS_DOWN_MS);
+    const dueMs = this.#sessionsAtMs + (up ? SESSIONS_UP_MS : SESSIONS_DOWN_MS);
+    return Math.min(dueMs, this.#stuckBFD.dueMs, this.#up.dueMs);
   }
 
   #openStream(): void {
@@ -381,11 +398,6 @@ export class Reconciler {
     if (this.#left || this.#deps.use() === "Unknown") return undefined;
     return Math.min(this.#dueMs(), this.#sessionsDueMs());
   }
-}
-
-function neighborsUp(sessions: readonly Session[]): string {
-  const up = sessions.filter(isEstablished).map(({ neighbor }) => neighbor);
-  return up.sort().join();
 }
 
 /** How many things calls change. */

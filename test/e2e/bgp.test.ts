@@ -362,6 +362,9 @@ test(`${CHANGES} Services come, change and go at random: no session notices, and
     bgpPool("random", ["172.22.6.0/24"], { communities: [`65000:${Math.floor(random.between(0, 100))}`] });
   await apply(lab, pool());
   const policies = new Map<string, "Cluster" | "Local">();
+  // A session that was reset is not settled before its BFD is up.
+  const isUp = (bgp: ApiObject | undefined) => bgp?.peers.every((one: ApiObject) => one.bfd === "Up") === true;
+  await Promise.all(NODE_NAMES.map((node) => untilSpeaker(lab, node, "BFD is up", isUp)));
   const news = await newsOf(lab, async () => {
     for (let change = 0; change < CHANGES; change++) {
       const name = random.pick(names);
