@@ -112,7 +112,9 @@ async function powerOff(lab: Lab, preferred: NodeName, afterMs: number): Promise
   await lab.faults.nodeReady(victim);
   await lab.speakerReady(victim);
   await sessionsUp(lab, lab.routers.length, [victim]);
-  const bfdUp = (bgp: ApiObject | undefined) => bgp?.peers.every(({ bfd = "Up" }: ApiObject) => bfd === "Up");
+  const { items } = await lab.api.get("/apis/heraldlb.io/v1alpha1/bgppeers");
+  const wanted = items.some(({ spec }: ApiObject) => spec.bfd !== undefined) ? "Up" : undefined;
+  const bfdUp = (bgp: ApiObject | undefined) => bgp?.peers.every(({ bfd }: ApiObject) => bfd === wanted);
   await untilSpeaker(lab, victim, `BFD of ${victim} is up`, bfdUp);
   return { victim, behind: new Map(behind) };
 }
