@@ -112,6 +112,12 @@ async function connect(lab: Lab, tell: Teller, figures: BGPFigures): Promise<voi
 }
 
 async function loseNode(lab: Lab, tell: Teller, figures: BGPFigures, node: NodeName): Promise<void> {
+  await lab.until(
+    `/apis/heraldlb.io/v1alpha1/speakers/${node}`,
+    `BFD of ${node} is up`,
+    (speaker) => speaker?.status?.bgp?.peers.every((peer: ApiObject) => peer.bfd === "Up") === true,
+    30_000,
+  );
   tell.step(`${node} loses its power, while the clients behind the routers send UDP over all nodes`);
   const probes = await Promise.all(
     lab.routers.flatMap(({ plan, software }) =>
