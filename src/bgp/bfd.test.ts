@@ -81,3 +81,11 @@ test("each is due when it is settled, from its own opening on", () => {
     Number.POSITIVE_INFINITY,
   ]);
 });
+
+test("a session that fell and opened between two looks begins anew", () => {
+  const flapped = (flaps: number) => [sessionOf({ neighbor: "a", state: "Established", flaps })];
+  const up = new UpSessions();
+  up.take(flapped(0), 0);
+  up.take(flapped(1), SETTLE_MS);
+  expect([up.has("a"), up.isSettled("a"), up.dueMs]).toEqual([true, false, 2 * SETTLE_MS]);
+});

@@ -14,11 +14,15 @@ export const SETTLE_MS = 1_000;
 /** Knows which sessions are up, and since when. */
 export class UpSessions {
   #sinceMs: ReadonlyMap<string, number> = new Map();
+  #flaps: ReadonlyMap<string, number> = new Map();
   #nowMs = Number.NEGATIVE_INFINITY;
 
   take(sessions: readonly Session[], nowMs: number): void {
     const up = sessions.filter(isEstablished);
-    this.#sinceMs = new Map(up.map(({ neighbor }) => [neighbor, this.#sinceMs.get(neighbor) ?? nowMs]));
+    const sinceMs = ({ neighbor, flaps }: Session) =>
+      flaps === this.#flaps.get(neighbor) ? (this.#sinceMs.get(neighbor) ?? nowMs) : nowMs;
+    this.#sinceMs = new Map(up.map((session) => [session.neighbor, sinceMs(session)]));
+    this.#flaps = new Map(sessions.map(({ neighbor, flaps }) => [neighbor, flaps]));
     this.#nowMs = nowMs;
   }
 

@@ -81,7 +81,7 @@ test("nothing is asked before the API is read", async () => {
 test("a speaker that comes back finds all as it is to be, and says nothing", async () => {
   gobgpd.state = wanted;
   await begin();
-  expect(new Set(gobgpd.take())).toEqual(new Set(["read", "sessions"]));
+  expect(gobgpd.take()).toEqual(["read", "sessions", "sessions"]); // before and after it might have told something
 });
 
 test("a new route is one call and no list", async () => {
@@ -156,7 +156,7 @@ test("a speaker that comes back to a session under BFD touches nothing", async (
   wanted = { ...wanted, peers: new Map([[PEER.neighbor, watched]]) };
   gobgpd.state = wanted;
   await begin();
-  expect(new Set(gobgpd.take())).toEqual(new Set(["read", "sessions"]));
+  expect(gobgpd.take()).toEqual(["read", "sessions", "sessions"]); // before and after it might have told something
 });
 
 test("one that is back before anybody asked is noticed too", async () => {

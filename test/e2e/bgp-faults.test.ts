@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { ApiObject } from "../lab/api.ts";
+import { bfdUp, sessionsUp, untilSpeaker } from "../lab/bgp-sessions.ts";
 import type { Lab } from "../lab/lab.ts";
 import { NODE_NAMES, type NodeName } from "../lab/plan.ts";
 import type { RouteChange } from "../lab/route-table.ts";
@@ -17,9 +17,7 @@ import {
   probing,
   reachableBehind,
   routedTo,
-  sessionsUp,
   startBGP,
-  untilSpeaker,
 } from "./bgp-product.ts";
 import { IPV6_ONLY, macOf, ownerOf } from "./product.ts";
 
@@ -332,7 +330,7 @@ test("a node loses its power: BFD takes its routes away, another answers for its
   await lab.faults.nodeReady("n3");
   await lab.speakerReady("n3");
   await sessionsUp(lab, 2, ["n3"]);
-  await untilSpeaker(lab, "n3", "BFD is up", (bgp) => bgp?.peers.every((one: ApiObject) => one.bfd === "Up") === true);
+  await bfdUp(lab, ["n3"]);
   await allRouted(30_000);
 });
 

@@ -2,6 +2,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { ApiObject } from "../lab/api.ts";
+import { sessionsUp, untilSpeaker } from "../lab/bgp-sessions.ts";
 import { HERALD_NAMESPACE } from "../lab/herald.ts";
 import type { Lab } from "../lab/lab.ts";
 import { NODE_NAMES, nodePlan } from "../lab/plan.ts";
@@ -19,9 +20,7 @@ import {
   peer,
   prefixOf,
   routedTo,
-  sessionsUp,
   startBGP,
-  untilSpeaker,
 } from "./bgp-product.ts";
 import { IPV6_ONLY } from "./product.ts";
 

@@ -1,6 +1,6 @@
-import type { ApiObject } from "../lab/api.ts";
+import { sessionsUp } from "../lab/bgp-sessions.ts";
 import type { Lab } from "../lab/lab.ts";
-import { NODE_NAMES, type NodeName, nodePlan } from "../lab/plan.ts";
+import { type NodeName, nodePlan } from "../lab/plan.ts";
 import { BIRD_AS, FRR_AS, NODE_AS } from "../lab/router-config.ts";
 import type { Router } from "../lab/routers.ts";
 import { podReady } from "../lab/until.ts";
@@ -72,43 +72,6 @@ export function bgpService(
   const { pool = "bgp", ips } = from;
   object.metadata.annotations = { "heraldlb.io/pool": pool, ...(ips === undefined ? {} : { "heraldlb.io/ips": ips }) };
   return JSON.stringify(object);
-}
-
-/** Waits until each of these nodes' speakers says that so many sessions are established, and no other is wanted. */
-export async function sessionsUp(
-  lab: Lab,
-  count: number,
-  nodes: readonly NodeName[] = NODE_NAMES,
-  timeoutMs = 30_000,
-): Promise<void> {
-  await Promise.all(
-    nodes.map((node) =>
-      untilSpeaker(
-        lab,
-        node,
-        `${count} sessions of ${node} are up`,
-        (bgp) => bgp?.sessions === `${count}/${count}`,
-        timeoutMs,
-      ),
-    ),
-  );
-}
-
-/** Waits until what a node's speaker says of BGP is as `accept` wants it, and gives it. */
-export async function untilSpeaker(
-  lab: Lab,
-  node: NodeName,
-  what: string,
-  accept: (bgp: ApiObject | undefined, conditions: readonly ApiObject[]) => boolean,
-  timeoutMs?: number,
-): Promise<ApiObject> {
-  const found = await lab.until(
-    `/apis/heraldlb.io/v1alpha1/speakers/${node}`,
-    what,
-    (speaker) => accept(speaker?.status?.bgp, speaker?.status?.conditions ?? []),
-    timeoutMs,
-  );
-  return found.status;
 }
 
 /** FRR and BIRD. */

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { CONDITION, EXCLUDE_NODE_LABEL } from "../../src/api/names.ts";
 import { ApiFailure, type ApiObject } from "../lab/api.ts";
+import { bfdUp, sessionsUp, untilSpeaker } from "../lab/bgp-sessions.ts";
 import type { Lab } from "../lab/lab.ts";
 import { NODE_NAMES, type NodeName, nodePlan, podAddresses } from "../lab/plan.ts";
 import { spread } from "../lab/spread.ts";
@@ -20,9 +21,7 @@ import {
   probing,
   reachableBehind,
   routedTo,
-  sessionsUp,
   startBGP,
-  untilSpeaker,
 } from "./bgp-product.ts";
 import { IPV6_ONLY, SERVICE } from "./product.ts";
 
@@ -363,8 +362,7 @@ test(`${CHANGES} Services come, change and go at random: no session notices, and
   await apply(lab, pool());
   const policies = new Map<string, "Cluster" | "Local">();
   // A session that was reset is not settled before its BFD is up.
-  const isUp = (bgp: ApiObject | undefined) => bgp?.peers.every((one: ApiObject) => one.bfd === "Up") === true;
-  await Promise.all(NODE_NAMES.map((node) => untilSpeaker(lab, node, "BFD is up", isUp)));
+  await bfdUp(lab);
   const news = await newsOf(lab, async () => {
     for (let change = 0; change < CHANGES; change++) {
       const name = random.pick(names);

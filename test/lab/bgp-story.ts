@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ApiObject } from "./api.ts";
+import { bfdUp, sessionsUp } from "./bgp-sessions.ts";
 import type { Lab } from "./lab.ts";
 import { NODE_NAMES, type NodeName, nodePlan } from "./plan.ts";
 import { BIRD_AS, FRR_AS, NODE_AS } from "./router-config.ts";
@@ -49,18 +50,9 @@ async function openSessions(lab: Lab, tell: Teller, figures: BGPFigures): Promis
     const spec = { myASN: NODE_AS, peerASN: asns[plan.name], peerAddress: plan.data.addresses.ipv4, bfd: BFD };
     await lab.api.create("/apis/heraldlb.io/v1alpha1/bgppeers", object("BGPPeer", plan.name, { spec }));
   }
-  await Promise.all(NODE_NAMES.map((node) => sessionsUp(lab, node)));
+  await sessionsUp(lab, lab.routers.length);
   figures.bgpSessionsMs = performance.now() - begun;
   tell.done(`all six are established after ${ms(figures.bgpSessionsMs)}; each node's Speaker says so`);
-}
-
-async function sessionsUp(lab: Lab, node: NodeName): Promise<void> {
-  await lab.until(
-    `/apis/heraldlb.io/v1alpha1/speakers/${node}`,
-    `the sessions of ${node} are established`,
-    (speaker) => speaker?.status?.bgp?.sessions === `${lab.routers.length}/${lab.routers.length}`,
-    30_000,
-  );
 }
 
 async function announce(lab: Lab, tell: Teller, figures: BGPFigures): Promise<void> {
@@ -112,12 +104,7 @@ async function connect(lab: Lab, tell: Teller, figures: BGPFigures): Promise<voi
 }
 
 async function loseNode(lab: Lab, tell: Teller, figures: BGPFigures, node: NodeName): Promise<void> {
-  await lab.until(
-    `/apis/heraldlb.io/v1alpha1/speakers/${node}`,
-    `BFD of ${node} is up`,
-    (speaker) => speaker?.status?.bgp?.peers.every((peer: ApiObject) => peer.bfd === "Up") === true,
-    30_000,
-  );
+  await bfdUp(lab, [node]);
   tell.step(`${node} loses its power, while the clients behind the routers send UDP over all nodes`);
   const probes = await Promise.all(
     lab.routers.flatMap(({ plan, software }) =>

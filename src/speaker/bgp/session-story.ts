@@ -60,12 +60,7 @@ export function continueStory(before: SessionStory | undefined, sight: SessionSi
   const base = before === undefined ? beginning : turned ? counters : baseNow(before, counters);
   const since = { base, fell: fall !== undefined, downMs: nowMs - sinceMs };
   const bfdUp = up && (session.bfd === "Up" || (!turned && before.bfdUp));
-  const text =
-    session === undefined
-      ? undefined
-      : up
-        ? whyItIsNotWatched(bfdUp, nowMs - sinceMs, sight)
-        : (whyItIsDown(since, sight) ?? whyItWaits(since, sight));
+  const text = up ? whyItIsNotWatched(bfdUp, nowMs - sinceMs, sight) : whyItIsDown(since, sight);
   const told = text ?? (fell ? fall : undefined);
   const same = told === undefined || told === before?.lastError?.text;
   return {
@@ -124,8 +119,12 @@ interface Down {
   readonly downMs: number;
 }
 
-/** Says what keeps a session down; undefined: not known, or it may be on its way. */
-function whyItIsDown({ base, fell, downMs }: Down, { peer, session, probe }: SessionSight): string | undefined {
+/** Says what a session that is down lacks or waits for; undefined: gobgpd does not have it, or it may be on its way. */
+function whyItIsDown(down: Down, sight: SessionSight): string | undefined {
+  return sight.session === undefined ? undefined : (whatKeepsItDown(down, sight) ?? whatItWaitsFor(down, sight));
+}
+
+function whatKeepsItDown({ base, fell, downMs }: Down, { peer, session, probe }: SessionSight): string | undefined {
   const where = `${peer.neighbor} port ${peer.port}`;
   // One that was up may well be refused for a while: both sides rest after an error.
   const patient = !fell || downMs >= PATIENCE_MS;
@@ -164,7 +163,7 @@ function whyItIsDown({ base, fell, downMs }: Down, { peer, session, probe }: Ses
 }
 
 /** Says what a session waits for that nobody can be asked about. */
-function whyItWaits({ downMs }: Down, { peer, probe }: SessionSight): string | undefined {
+function whatItWaitsFor({ downMs }: Down, { peer, probe }: SessionSight): string | undefined {
   if (downMs < WAIT_MS) return undefined;
   if (peer.passive)
     return `the peer has not connected to this node's port 179; see whether it has this node as a neighbor`;

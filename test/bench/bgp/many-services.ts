@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Gobgp } from "../../../src/bgp/gobgp.ts";
 import type { Route } from "../../../src/bgp/model.ts";
-import { apply, bgpService, PEERS, peer, sessionsUp } from "../../e2e/bgp-product.ts";
+import { apply, bgpService, PEERS, peer } from "../../e2e/bgp-product.ts";
 import { SERVICE, startProduct } from "../../e2e/product.ts";
 import { ApiFailure } from "../../lab/api.ts";
+import { sessionsUp } from "../../lab/bgp-sessions.ts";
 import { gobgpdSocket } from "../../lab/gobgpd.ts";
 import type { Lab } from "../../lab/lab.ts";
 import type { Bars, Row } from "../failover/row.ts";

@@ -1,15 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import {
-  apply,
-  bgpService,
-  PEERS,
-  reachableBehind,
-  routedTo,
-  sessionsUp,
-  startBGP,
-  untilSpeaker,
-} from "../../e2e/bgp-product.ts";
-import type { ApiObject } from "../../lab/api.ts";
+import { apply, bgpService, PEERS, reachableBehind, routedTo, startBGP } from "../../e2e/bgp-product.ts";
+import { bfdUp, sessionsUp } from "../../lab/bgp-sessions.ts";
 import type { Lab } from "../../lab/lab.ts";
 import { NODE_NAMES, type NodeName, nodePlan } from "../../lab/plan.ts";
 import type { Probe, UdpReport } from "../../lab/probe.ts";
@@ -112,10 +103,7 @@ async function powerOff(lab: Lab, preferred: NodeName, afterMs: number): Promise
   await lab.faults.nodeReady(victim);
   await lab.speakerReady(victim);
   await sessionsUp(lab, lab.routers.length, [victim]);
-  const { items } = await lab.api.get("/apis/heraldlb.io/v1alpha1/bgppeers");
-  const wanted = items.some(({ spec }: ApiObject) => spec.bfd !== undefined) ? "Up" : undefined;
-  const bfdUp = (bgp: ApiObject | undefined) => bgp?.peers.every(({ bfd }: ApiObject) => bfd === wanted);
-  await untilSpeaker(lab, victim, `BFD of ${victim} is up`, bfdUp);
+  await bfdUp(lab, [victim]);
   return { victim, behind: new Map(behind) };
 }
 
