@@ -1,11 +1,11 @@
-import { DRAIN } from "./bgp/drain.ts";
+import { DRAINS } from "./bgp/drain.ts";
 import { MANY_SERVICES } from "./bgp/many-services.ts";
 import { NEW_SERVICE } from "./bgp/new-service.ts";
 import { POWER_OFFS } from "./bgp/power-off.ts";
 import { runRow } from "./failover/row.ts";
 import type { Benchmark } from "./figure.ts";
 
-const ROWS = [...POWER_OFFS, DRAIN, NEW_SERVICE, MANY_SERVICES];
+const ROWS = [...POWER_OFFS, ...DRAINS, NEW_SERVICE, MANY_SERVICES];
 
 export const parts = ROWS.map(({ name }) => name);
 

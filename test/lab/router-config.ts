@@ -15,6 +15,8 @@ export interface RouterConfig {
   readonly bfdMultiplier: number;
   /** TCP MD5 signature (RFC 2385) of all sessions; undefined: none. */
   readonly password: string | undefined;
+  /** A route with the community GRACEFUL_SHUTDOWN (RFC 8326) is used only where there is no other. */
+  readonly heedsShutdown: boolean;
   /** FRR alone: it opens the sessions to the nodes' IPv4 addresses itself, each second until they take it. */
   readonly connects: boolean;
   /** FRR alone: interfaces behind each of which there is one node, which is found by its router advertisements. */
@@ -28,6 +30,7 @@ export const DEFAULT_ROUTER_CONFIG: RouterConfig = {
   bfd: true,
   bfdMultiplier: 3,
   password: undefined,
+  heedsShutdown: true,
   connects: false,
   unnumbered: [],
   logsRoutes: true,
@@ -38,11 +41,20 @@ const FAMILIES = ["ipv4", "ipv6"] as const;
 
 /** Gives the configuration of FRR's bgpd. It waits for sessions from the nodes, tells them of the network behind it, and has equal routes of all of them. */
 export function bgpdConfig(config: RouterConfig): string {
-  const { nodeAS, bfd, bfdMultiplier, password, connects, unnumbered, logsRoutes } = config;
+  const { nodeAS, bfd, bfdMultiplier, password, heedsShutdown, connects, unnumbered, logsRoutes } = config;
   return lines(
     "hostname rtr",
     "log stdout debugging",
     logsRoutes && "debug bgp updates in",
+    // It heeds the community by itself, but for routes that it was taken off.
+    ...(heedsShutdown
+      ? []
+      : [
+          "bgp community-list standard shutdown permit graceful-shutdown",
+          "route-map from-nodes permit 10",
+          " set comm-list shutdown delete",
+          "exit",
+        ]),
     `router bgp ${FRR_AS}`,
     " bgp router-id 192.0.2.1",
     " bgp log-neighbor-changes",
@@ -61,7 +73,10 @@ export function bgpdConfig(config: RouterConfig): string {
     ]),
     ...FAMILIES.flatMap((family) => [
       ` address-family ${family} unicast`,
-      ...["nodes", ...unnumbered].map((neighbor) => `  neighbor ${neighbor} activate`),
+      ...["nodes", ...unnumbered].flatMap((neighbor) => [
+        `  neighbor ${neighbor} activate`,
+        !heedsShutdown && `  neighbor ${neighbor} route-map from-nodes in`,
+      ]),
       `  network ${ROUTER.behind.network[family]}`,
       "  maximum-paths 8",
       "  maximum-paths ibgp 8",
@@ -72,7 +87,7 @@ export function bgpdConfig(config: RouterConfig): string {
 
 /** Gives the configuration of BIRD, which behaves as FRR does. */
 export function birdConfig(config: RouterConfig): string {
-  const { nodeAS, bfd, bfdMultiplier, password, logsRoutes } = config;
+  const { nodeAS, bfd, bfdMultiplier, password, heedsShutdown, logsRoutes } = config;
   const channel = (family: string) => `  ${family} { import filter from_node; export none; };`;
   const bgp = (name: string, network: string) => [
     `protocol bgp ${name} {`,
@@ -101,8 +116,7 @@ export function birdConfig(config: RouterConfig): string {
     "log stderr all;",
     "protocol device { scan time 2; }",
     `protocol bfd { interface "eth0" { min rx interval 100 ms; min tx interval 100 ms; multiplier ${bfdMultiplier}; }; }`,
-    // What FRR does by itself for the community GRACEFUL_SHUTDOWN (RFC 8326).
-    "filter from_node { if (65535, 0) ~ bgp_community then bgp_local_pref = 0; accept; }",
+    `filter from_node { ${heedsShutdown ? "if (65535, 0) ~ bgp_community then bgp_local_pref = 0; " : ""}accept; }`,
     ...kernel("ipv4"),
     ...kernel("ipv6"),
     ...bgp("nodes4", DATA_NETWORK.ipv4),

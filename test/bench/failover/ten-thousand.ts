@@ -151,7 +151,7 @@ async function giveAllToOwner({ lab }: Stage, count: number): Promise<void> {
 async function measureIdle({ lab, size, bars }: Stage): Promise<void> {
   progress("idle");
   const pids = NODE_NAMES.map((node) => lab.herald.speaker(node).daemon.pid);
-  // They ask five times a second whether it is ready, each time by a new connection; a kubelet does so once in 2 s.
+  // They ask each second whether it is ready, each time by a new connection; the DaemonSet has it asked once in 2 s.
   for (const kubelet of lab.kubelets.values()) kubelet.signal("SIGSTOP");
   const before = pids.map(cpuS);
   await sleep(IDLE_MS);
