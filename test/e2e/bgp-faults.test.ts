@@ -11,10 +11,11 @@ import {
   hops,
   NO_NEWS,
   newsOf,
-  PEERS,
   pathFrom,
+  peersWith,
   prefixOf,
   probing,
+  QUICK,
   reachableBehind,
   routedTo,
   startBGP,
@@ -46,11 +47,13 @@ const BOTH_POOL = JSON.stringify({
 
 let lab: Lab;
 beforeAll(async () => {
+  const { frr, bird } = peersWith(QUICK);
   const gracefulRestart = { restartTime: "60s" }; // longer than an upgrade takes on a busy machine
   lab = await startBGP({
     nodeGraceMs: 40_000,
     speakerFlags: ["--drain-delay", `${DRAIN_DELAY_S}s`],
-    peers: { frr: { ...PEERS.frr, gracefulRestart }, bird: { ...PEERS.bird, gracefulRestart } },
+    routers: { bfdMultiplier: QUICK },
+    peers: { frr: { ...frr, gracefulRestart }, bird: { ...bird, gracefulRestart } },
   });
   await apply(
     lab,

@@ -1,25 +1,32 @@
 import { sessionsUp } from "../lab/bgp-sessions.ts";
 import type { Lab } from "../lab/lab.ts";
 import { type NodeName, nodePlan } from "../lab/plan.ts";
-import { BIRD_AS, FRR_AS, NODE_AS } from "../lab/router-config.ts";
+import { BIRD_AS, FRR_AS, NODE_AS, type RouterConfig } from "../lab/router-config.ts";
 import type { Router } from "../lab/routers.ts";
 import { podReady } from "../lab/until.ts";
 import { type ProductOptions, service, startProduct } from "./product.ts";
 
 export type Family = "ipv4" | "ipv6";
 
-/** What every BGPPeer of these tests has, where it says nothing else: quick timers, BFD as the routers have it by default. */
-const PEER_SPEC = {
-  myASN: NODE_AS,
-  connectRetryTime: "1s",
-  bfd: { transmitInterval: "100ms", receiveInterval: "100ms", detectMultiplier: 3 },
-};
+/**
+ * So many packets of BFD, one each 100 ms, have to be missed in a row where no session is to fall: a busy machine halts a
+ * program for more than 300 ms at times.
+ */
+const PATIENT = 20;
+/** As many as routers have by default: where it is tried how soon a session falls. */
+export const QUICK = 3;
 
-/** The sessions of every node with both routers, one each, for both families. */
-export const PEERS = {
-  frr: { ...PEER_SPEC, peerASN: FRR_AS, peerAddress: "192.0.2.1" },
-  bird: { ...PEER_SPEC, peerASN: BIRD_AS, peerAddress: "192.0.2.2" },
-} as const;
+/** The sessions of every node with both routers, one each, for both families, with quick timers besides. */
+export function peersWith(detectMultiplier: number) {
+  const bfd = { transmitInterval: "100ms", receiveInterval: "100ms", detectMultiplier };
+  const spec = { myASN: NODE_AS, connectRetryTime: "1s", bfd };
+  return {
+    frr: { ...spec, peerASN: FRR_AS, peerAddress: "192.0.2.1" },
+    bird: { ...spec, peerASN: BIRD_AS, peerAddress: "192.0.2.2" },
+  };
+}
+
+export const PEERS = peersWith(PATIENT);
 
 /** The pool of the tests that need only one. */
 const POOL = ["172.22.0.2-172.22.0.100", "2001:db8:ffff::2-2001:db8:ffff::100"];
@@ -29,10 +36,13 @@ const POOL = ["172.22.0.2-172.22.0.100", "2001:db8:ffff::2-2001:db8:ffff::100"];
  * so, and a pod of app=demo on n1 and n2.
  */
 export async function startBGP(
-  options: ProductOptions & { readonly peers?: Readonly<Record<string, object>> } = {},
+  options: Omit<ProductOptions, "routers"> & {
+    readonly routers?: Partial<RouterConfig>;
+    readonly peers?: Readonly<Record<string, object>>;
+  } = {},
 ): Promise<Lab> {
-  const { peers = PEERS, ...more } = options;
-  const lab = await startProduct({ routers: true, ...more });
+  const { peers = PEERS, routers, ...more } = options;
+  const lab = await startProduct({ routers: { bfdMultiplier: PATIENT, ...routers }, ...more });
   try {
     await apply(lab, ...Object.entries(peers).map(([name, spec]) => peer(name, spec)), bgpPool("bgp", POOL));
     for (const node of ["n1", "n2"] as const) {

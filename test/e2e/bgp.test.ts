@@ -15,7 +15,6 @@ import {
   hops,
   NO_NEWS,
   newsOf,
-  PEERS,
   pathFrom,
   prefixOf,
   probing,
@@ -27,17 +26,9 @@ import { IPV6_ONLY, SERVICE } from "./product.ts";
 
 /** What the routers, and the clients behind them, see of Services that are announced by BGP. */
 
-/** The detection time of BFD, in 100 ms. */
-const PATIENT = 20;
-
 let lab: Lab;
 beforeAll(async () => {
-  // No session shall fall here: a machine that is busy with 1 000 Services halts a program for more than 300 ms at times.
-  const bfd = { ...PEERS.frr.bfd, detectMultiplier: PATIENT };
-  lab = await startBGP({
-    routers: { bfdMultiplier: PATIENT },
-    peers: { frr: { ...PEERS.frr, bfd }, bird: { ...PEERS.bird, bfd } },
-  });
+  lab = await startBGP();
 });
 afterAll(() => lab?.stop());
 

@@ -1,5 +1,14 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { apply, bgpService, PEERS, reachableBehind, routedTo, startBGP } from "../../e2e/bgp-product.ts";
+import {
+  apply,
+  bgpService,
+  PEERS,
+  peersWith,
+  QUICK,
+  reachableBehind,
+  routedTo,
+  startBGP,
+} from "../../e2e/bgp-product.ts";
 import { bfdUp, sessionsUp } from "../../lab/bgp-sessions.ts";
 import type { Lab } from "../../lab/lab.ts";
 import { NODE_NAMES, type NodeName, nodePlan } from "../../lab/plan.ts";
@@ -17,7 +26,7 @@ export const POWER_OFFS: readonly Row[] = [
   {
     name: "bfd",
     size: 20,
-    start: () => startWithPods(() => startBGP()),
+    start: () => startWithPods(() => startBGP({ routers: { bfdMultiplier: QUICK }, peers: peersWith(QUICK) })),
     measure: (stage) => powerOffs(stage, { bar: BFD_BAR_MS, afterMs: 1500 }),
   },
   {
@@ -30,8 +39,9 @@ export const POWER_OFFS: readonly Row[] = [
 ];
 
 function startWithoutBFD(): Promise<Lab> {
-  const [frr, bird] = Object.values(PEERS).map(({ bfd: _, ...spec }) => ({ ...spec, holdTime: `${HOLD_TIME_MS}ms` }));
-  return startBGP({ routers: { bfd: false }, peers: { ...(frr && { frr }), ...(bird && { bird }) } });
+  const without = { bfd: undefined, holdTime: `${HOLD_TIME_MS}ms` };
+  const peers = { frr: { ...PEERS.frr, ...without }, bird: { ...PEERS.bird, ...without } };
+  return startBGP({ routers: { bfd: false }, peers });
 }
 
 /** A pod on each node, with a label of its own: so a Service can have its endpoint on a node that stays. */
