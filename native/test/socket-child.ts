@@ -39,8 +39,9 @@ function blockUntil(counter: string, count: number): void {
   while ((socket.counters()[counter] ?? 0) < count && boottimeMs() < until);
 }
 
-function discardAfterPause(pauseMs: number): number {
-  let before = boottimeMs();
+function discardAfterPause(frame: string, pauseMs: number): number {
+  let before = boottimeMs(); // whoever sees the frame may stop this process before it goes on
+  socket.send([bytes(frame)]);
   for (let now = before; now - before < pauseMs; now = boottimeMs()) before = now;
   return socket.discardQueued();
 }
@@ -63,8 +64,7 @@ function run(call: SocketCall): unknown {
       blockUntil("hellos", call.hellos);
       return socket.discardQueued();
     case "discardAfterPause":
-      socket.send([bytes(call.frame)]);
-      return discardAfterPause(call.pauseMs);
+      return discardAfterPause(call.frame, call.pauseMs);
     case "counters":
       return socket.counters();
     case "mac":
