@@ -331,12 +331,12 @@ test("a node loses its power: BFD takes its routes away, another answers for its
   }
   const back = await probing(lab, IP, async () => {
     await lab.faults.powerOn("n3");
+    await lab.faults.nodeReady("n3");
+    await lab.speakerReady("n3");
     await allRouted(30_000);
     await bfdUp(lab, ["n3"]);
   });
   expect(back.map((one) => one.lost)).toEqual([0, 0]);
-  await lab.faults.nodeReady("n3");
-  await lab.speakerReady("n3");
 });
 
 /** Last: after it kube-controller-manager takes up to 30 s to look again. */
