@@ -13,36 +13,36 @@ export const SETTLE_MS = 1_000;
 
 /** Knows which sessions are up, and since when. */
 export class UpSessions {
-  #sinceMs: ReadonlyMap<string, number> = new Map();
-  #flaps: ReadonlyMap<string, number> = new Map();
+  #up: ReadonlyMap<string, { readonly sinceMs: number; readonly flaps: number }> = new Map();
   #nowMs = Number.NEGATIVE_INFINITY;
 
   take(sessions: readonly Session[], nowMs: number): void {
-    const up = sessions.filter(isEstablished);
-    const sinceMs = ({ neighbor, flaps }: Session) =>
-      flaps === this.#flaps.get(neighbor) ? (this.#sinceMs.get(neighbor) ?? nowMs) : nowMs;
-    this.#sinceMs = new Map(up.map((session) => [session.neighbor, sinceMs(session)]));
-    this.#flaps = new Map(sessions.map(({ neighbor, flaps }) => [neighbor, flaps]));
+    const before = this.#up;
+    const up = sessions.filter(isEstablished).map(({ neighbor, flaps }) => {
+      const known = before.get(neighbor);
+      return [neighbor, { sinceMs: known?.flaps === flaps ? known.sinceMs : nowMs, flaps }] as const;
+    });
+    this.#up = new Map(up);
     this.#nowMs = nowMs;
   }
 
   has(neighbor: string): boolean {
-    return this.#sinceMs.has(neighbor);
+    return this.#up.has(neighbor);
   }
 
   isSettled(neighbor: string): boolean {
-    return (this.#sinceMs.get(neighbor) ?? Number.POSITIVE_INFINITY) + SETTLE_MS <= this.#nowMs;
+    return (this.#up.get(neighbor)?.sinceMs ?? Number.POSITIVE_INFINITY) + SETTLE_MS <= this.#nowMs;
   }
 
   /** When another is settled, if it stays up; Infinity: all that are up are. */
   get dueMs(): number {
-    const due = [...this.#sinceMs.values()].map((sinceMs) => sinceMs + SETTLE_MS);
+    const due = [...this.#up.values()].map(({ sinceMs }) => sinceMs + SETTLE_MS);
     return Math.min(...due.filter((dueMs) => dueMs > this.#nowMs), Number.POSITIVE_INFINITY);
   }
 
   /** What `withBFDWhereUp` goes by, as a text to compare. */
   toString(): string {
-    const neighbors = [...this.#sinceMs.keys()].sort();
+    const neighbors = [...this.#up.keys()].sort();
     return neighbors.map((neighbor) => `${neighbor} ${this.isSettled(neighbor)}`).join();
   }
 }

@@ -2,7 +2,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { apply, bgpService, reachableBehind, routedTo, startBGP } from "../../e2e/bgp-product.ts";
 import type { Lab } from "../../lab/lab.ts";
 import { NODE_NAMES } from "../../lab/plan.ts";
-import type { TcpReport } from "../../lab/probe.ts";
 import type { Bars, Row } from "../failover/row.ts";
 
 const DRAIN_DELAY_S = 5;
@@ -52,14 +51,12 @@ async function drain(lab: Lab, bars: Bars, policy: string, ip: string): Promise<
   await sleep(500);
   await lab.faults.evacuate(DRAINED, true);
   await sleep((DRAIN_DELAY_S - 1) * 1000);
-  const connections = await Promise.all(probes.map(({ tcp }) => tcp.stop()));
-  await sleep(GONE_MS);
   const reports = await Promise.all(
-    probes.map(async ({ software, udp }, index) => ({
-      software,
-      udp: await udp.stop(),
-      tcp: connections[index] as TcpReport,
-    })),
+    probes.map(async ({ software, udp, tcp }) => {
+      const connections = await tcp.stop();
+      await sleep(GONE_MS);
+      return { software, udp: await udp.stop(), tcp: connections };
+    }),
   );
   for (const { software, udp, tcp } of reports) {
     bars.show(`${policy}, lost behind ${software}`, udp.lost, "datagrams", 0, { sent: udp.sent });
